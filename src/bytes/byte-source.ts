@@ -1,0 +1,86 @@
+import { FormatError } from "./errors.ts";
+
+/** Random access to bytes that need not be in memory: a file, a part of one, or a buffer. */
+export interface ByteSource {
+  /** Bytes in all. */
+  readonly size: number;
+  /**
+   * Exactly `length` bytes from `offset`. The result may be a view into shared memory: do not change it.
+   * @throws FormatError when the range does not lie inside the source.
+   */
+  read(offset: number, length: number): Uint8Array;
+}
+
+/** A writer of bytes in order, from first to last. */
+export interface ByteSink {
+  write(bytes: Uint8Array): void;
+}
+
+export function checkRange(source: { readonly size: number }, offset: number, length: number, format: string): void {
+  if (offset < 0 || length < 0 || offset + length > source.size) {
+    throw new FormatError(`Cannot read ${length} bytes: the input ends after ${source.size} bytes`, { format, offset });
+  }
+}
+
+/** Bytes in memory as a source; `read` returns views, nothing is copied. */
+export class MemorySource implements ByteSource {
+  readonly bytes: Uint8Array;
+
+  constructor(bytes: Uint8Array) {
+    this.bytes = bytes;
+  }
+
+  get size(): number {
+    return this.bytes.length;
+  }
+
+  read(offset: number, length: number): Uint8Array {
+    checkRange(this, offset, length, "input");
+    return this.bytes.subarray(offset, offset + length);
+  }
+}
+
+/** The `size` bytes of `source` from `start`, as a source of its own: a partition of a disk, a file of an image. */
+export class SubSource implements ByteSource {
+  readonly #source: ByteSource;
+  readonly #start: number;
+  readonly size: number;
+
+  constructor(source: ByteSource, start: number, size: number) {
+    checkRange(source, start, size, "input");
+    this.#source = source;
+    this.#start = start;
+    this.size = size;
+  }
+
+  read(offset: number, length: number): Uint8Array {
+    checkRange(this, offset, length, "input");
+    return this.#source.read(this.#start + offset, length);
+  }
+}
+
+/** Collects what is written, for tests and small outputs. */
+export class MemorySink implements ByteSink {
+  readonly #chunks: Uint8Array[] = [];
+
+  write(bytes: Uint8Array): void {
+    this.#chunks.push(bytes.slice());
+  }
+
+  bytes(): Uint8Array {
+    const whole = new Uint8Array(this.#chunks.reduce((sum, chunk) => sum + chunk.length, 0));
+    let offset = 0;
+    for (const chunk of this.#chunks) {
+      whole.set(chunk, offset);
+      offset += chunk.length;
+    }
+    return whole;
+  }
+}
+
+/** The whole source in pieces of at most `chunkBytes`, so that large inputs need not be in memory. */
+export function* chunksOf(source: ByteSource, chunkBytes = 1 << 20): Generator<Uint8Array> {
+  for (let offset = 0; offset < source.size; offset += chunkBytes) {
+    yield source.read(offset, Math.min(chunkBytes, source.size - offset));
+  }
+}
