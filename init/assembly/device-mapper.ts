@@ -1,0 +1,100 @@
+import * as kernel from "./kernel";
+import { Text, Writer, path } from "./text";
+
+// <linux/dm-ioctl.h>: struct dm_ioctl
+const DM_IOCTL_SIZE: i32 = 312;
+const VERSION: usize = 0;
+const DATA_SIZE: usize = 12;
+const DATA_START: usize = 16;
+const TARGET_COUNT: usize = 20;
+const FLAGS: usize = 28;
+const DEV: usize = 40;
+const NAME: usize = 48;
+const NAME_SIZE: i32 = 128;
+const UUID: usize = 176;
+const UUID_SIZE: i32 = 129;
+// struct dm_target_spec
+const TARGET_SPEC_SIZE: i32 = 40;
+const TARGET_LENGTH: usize = 8;
+const TARGET_NEXT: usize = 20;
+const TARGET_TYPE: usize = 24;
+
+const DM_READONLY_FLAG: u32 = 1 << 0;
+const DM_DEFERRED_REMOVE: u32 = 1 << 17;
+
+const DM_DEV_CREATE: u32 = 0xc138fd03;
+const DM_DEV_REMOVE: u32 = 0xc138fd04;
+const DM_DEV_SUSPEND: u32 = 0xc138fd06;
+const DM_TABLE_LOAD: u32 = 0xc138fd09;
+const DM_TABLE_STATUS: u32 = 0xc138fd0c;
+
+const SECTOR_SIZE: i64 = 512;
+const REQUEST_CAPACITY: i32 = 4096;
+
+const request = memory.data(REQUEST_CAPACITY);
+let control: i32 = -1;
+
+/** Opens the device mapper; 0 or -errno. */
+export function openDeviceMapper(): i32 {
+  if (control < 0) control = kernel.openat(kernel.AT_FDCWD, path("/dev/mapper/control"), kernel.O_RDWR | kernel.O_CLOEXEC, 0);
+  return min(control, 0);
+}
+
+/** Makes a read-only device without a table; its minor number, or -errno. */
+export function createDevice(name: Text, uuid: Text): i32 {
+  begin(name, DM_READONLY_FLAG);
+  copyText(uuid, UUID, UUID_SIZE);
+  const result = kernel.ioctl(control, DM_DEV_CREATE, request, REQUEST_CAPACITY);
+  if (result < 0) return result;
+  // A "huge" device number: the minor's low 8 bits, 12 bits of major, then the rest of the minor.
+  const dev = load<u64>(request, DEV);
+  return <i32>((dev & 0xff) | ((dev >> 12) & 0xfff00));
+}
+
+/** Gives the device the table of one target of `sizeBytes` bytes, waiting to be made active; 0 or -errno. */
+export function loadTable(name: Text, target: string, parameters: Writer, sizeBytes: i64): i32 {
+  begin(name, DM_READONLY_FLAG);
+  const specification = request + DM_IOCTL_SIZE;
+  const capacity = REQUEST_CAPACITY - DM_IOCTL_SIZE - TARGET_SPEC_SIZE - 1;
+  if (parameters.overflowed || parameters.length > capacity) return -kernel.ENAMETOOLONG;
+  store<u32>(request, 1, TARGET_COUNT);
+  store<i64>(specification, sizeBytes / SECTOR_SIZE, TARGET_LENGTH);
+  for (let i = 0; i < target.length; i++) store<u8>(specification + i, <u8>target.charCodeAt(i), TARGET_TYPE);
+  memory.copy(specification + TARGET_SPEC_SIZE, parameters.start, parameters.length);
+  store<u32>(specification, TARGET_SPEC_SIZE + ((parameters.length + 8) & ~7), TARGET_NEXT);
+  return kernel.ioctl(control, DM_TABLE_LOAD, request, REQUEST_CAPACITY);
+}
+
+/** Makes the loaded table the active one; 0 or -errno. */
+export function resumeDevice(name: Text): i32 {
+  begin(name, 0);
+  return kernel.ioctl(control, DM_DEV_SUSPEND, request, REQUEST_CAPACITY);
+}
+
+/** The first character of the active target's status line, or 0 when there is none. */
+export function targetStatus(name: Text): u8 {
+  begin(name, 0);
+  if (kernel.ioctl(control, DM_TABLE_STATUS, request, REQUEST_CAPACITY) < 0) return 0;
+  const start = load<u32>(request, DATA_START);
+  if (load<u32>(request, TARGET_COUNT) == 0 || start > <u32>(REQUEST_CAPACITY - TARGET_SPEC_SIZE - 1)) return 0;
+  return load<u8>(request + start + TARGET_SPEC_SIZE);
+}
+
+/** Removes the device, or has the kernel do so when its last user has gone; 0 or -errno. */
+export function removeDevice(name: Text): i32 {
+  begin(name, DM_DEFERRED_REMOVE);
+  return kernel.ioctl(control, DM_DEV_REMOVE, request, REQUEST_CAPACITY);
+}
+
+function begin(name: Text, flags: u32): void {
+  memory.fill(request, 0, REQUEST_CAPACITY);
+  store<u32>(request, 4, VERSION); // the interface's major version; the kernel answers with its own
+  store<u32>(request, REQUEST_CAPACITY, DATA_SIZE);
+  store<u32>(request, DM_IOCTL_SIZE, DATA_START);
+  store<u32>(request, flags, FLAGS);
+  copyText(name, NAME, NAME_SIZE);
+}
+
+function copyText(text: Text, field: usize, size: i32): void {
+  memory.copy(request + field, text.start, min(text.length, size - 1));
+}

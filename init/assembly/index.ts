@@ -1,0 +1,84 @@
+/**
+ * lazyrd's first stage: reads /lazyrd/plan and carries it out, line by line. Nothing is decided here that could
+ * have been decided when the plan was made (docs/architecture.md).
+ */
+import { armPanic, fail, readPolicy } from "./failure";
+import { makeDirectory, readWholeFile } from "./files";
+import * as kernel from "./kernel";
+import { parsePlan, PLAN_HEADER, Step } from "./plan";
+import { problem } from "./report";
+import { coldplugStep } from "./steps/coldplug";
+import { deviceStep } from "./steps/device";
+import { forwardStep } from "./steps/forward";
+import { graftStep } from "./steps/graft";
+import { modulesStep } from "./steps/modules";
+import { mountStep } from "./steps/mount";
+import { overlayStep } from "./steps/overlay";
+import { switchStep } from "./steps/switch";
+import { verityStep } from "./steps/verity";
+import { path, Writer } from "./text";
+import { noteStep, startTimeline } from "./timeline";
+
+/** Runs the plan. Returning ends PID 1, which makes the kernel panic: only a plan that asks for it gets there. */
+export function run(): void {
+  startTimeline();
+  mountApiFileSystems();
+  const source = readWholeFile(path("/lazyrd/plan"));
+  if (source === null) {
+    problem("cannot read /lazyrd/plan");
+    return fail(null);
+  }
+  const steps = parsePlan(source);
+  if (steps === null) {
+    problem("/lazyrd/plan does not begin with \"").literal(PLAN_HEADER).literal("\": it was made for another first stage");
+    return fail(null);
+  }
+  readPolicy(steps);
+  armPanic();
+  for (let i = 0; i < steps.length; i++) {
+    const step = steps[i];
+    const start = kernel.clock();
+    if (!carryOut(step)) return fail(step);
+    noteStep(step, start, kernel.clock());
+  }
+  problem("the plan ends without a switch");
+  fail(null);
+}
+
+function carryOut(step: Step): bool {
+  const verb = step.verb;
+  if (verb.equals("failure")) return true; // read before the first step
+  if (verb.equals("modules")) return modulesStep(step);
+  if (verb.equals("coldplug")) return coldplugStep(step);
+  if (verb.equals("device")) return deviceStep(step);
+  if (verb.equals("verity")) return verityStep(step);
+  if (verb.equals("mount")) return mountStep(step);
+  if (verb.equals("overlay")) return overlayStep(step);
+  if (verb.equals("graft")) return graftStep(step);
+  if (verb.equals("forward")) return forwardStep(step);
+  if (verb.equals("switch")) return switchStep(step);
+  problem("unknown step");
+  return false;
+}
+
+const fileSystem = new Writer(16);
+const place = new Writer(16);
+
+/** The kernel's own file systems. One that fails shows itself in the step that needs it. */
+function mountApiFileSystems(): void {
+  const quiet = kernel.MS_NOSUID | kernel.MS_NOEXEC | kernel.MS_NODEV;
+  mountApi("devtmpfs", "/dev", kernel.MS_NOSUID, "mode=0755");
+  mountApi("proc", "/proc", quiet, "");
+  mountApi("sysfs", "/sys", quiet, "");
+  mountApi("tmpfs", "/run", kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_STRICTATIME, "mode=0755");
+}
+
+function mountApi(type: string, target: string, flags: i32, options: string): void {
+  makeDirectory(place.reset().literal(target).path(), 0o755);
+  kernel.mount(fileSystem.reset().literal(type).path(), place.path(), fileSystem.path(), flags, path(options));
+}
+
+/** Where AssemblyScript's own checks end (`assert`, an index out of bounds): the program stops at once. */
+export function onAbort(_message: usize, _file: usize, _line: i32, _column: i32): void {
+  unreachable();
+}

@@ -1,0 +1,56 @@
+import * as kernel from "../kernel";
+import { Step } from "../plan";
+import { because, problem } from "../report";
+import { PATH_MAX, Text, Writer, path } from "../text";
+
+/** One kernel module that the first stage carries. */
+@final
+class Module {
+  loaded: bool = false;
+
+  constructor(readonly name: Text) {}
+}
+
+const modules: Module[] = [];
+const file = new Writer(PATH_MAX);
+let loadedCount = 0;
+
+/** How many modules have been loaded so far. */
+export function modulesLoaded(): i32 {
+  return loadedCount;
+}
+
+/** `modules NAME...`: loads these modules in this order. */
+export function modulesStep(step: Step): bool {
+  for (let i = 1; i < step.words.length; i++) if (!loadModule(step.words[i])) return false;
+  return true;
+}
+
+/**
+ * Loads /lazyrd/modules/NAME.ko unless that was done before. One that the kernel has already (loaded by an
+ * earlier stage, or built in after all) is no fault.
+ */
+export function loadModule(name: Text): bool {
+  const module = moduleOf(name);
+  if (module.loaded) return true;
+  file.reset().literal("/lazyrd/modules/").text(name).literal(".ko");
+  const descriptor = kernel.openat(kernel.AT_FDCWD, file.path(), kernel.O_RDONLY | kernel.O_CLOEXEC, 0);
+  if (descriptor < 0) return because(problem("cannot open the module ").text(file.toText()), descriptor);
+  const result = kernel.finitModule(descriptor, path(""), 0);
+  kernel.close(descriptor);
+  if (result < 0 && result != -kernel.EEXIST) return because(problem("the kernel refused the module ").text(name), result);
+  module.loaded = true;
+  loadedCount++;
+  return true;
+}
+
+export function isLoaded(name: Text): bool {
+  return moduleOf(name).loaded;
+}
+
+function moduleOf(name: Text): Module {
+  for (let i = 0; i < modules.length; i++) if (modules[i].name.same(name)) return modules[i];
+  const module = new Module(name);
+  modules.push(module);
+  return module;
+}

@@ -1,0 +1,64 @@
+import { makeDirectory } from "../files";
+import * as kernel from "../kernel";
+import { Step } from "../plan";
+import { because, problem } from "../report";
+import { PATH_MAX, Text, Writer, path } from "../text";
+
+const target = new Writer(PATH_MAX);
+const lower = new Writer(PATH_MAX);
+const writable = new Writer(PATH_MAX);
+const options = new Writer(PATH_MAX);
+
+/**
+ * `overlay TARGET lower=PATH [size=LIMIT]`: the read-only file system at `lower` with a file system of memory on
+ * top of it, at TARGET.
+ *
+ * The overlay holds both by itself, so the mounts it was made from are detached: when the next stage leaves the
+ * overlay, the kernel frees the memory and closes the image without anybody's help.
+ */
+export function overlayStep(step: Step): bool {
+  const place = step.word(1);
+  const from = step.option("lower");
+  if (from === null) {
+    problem("the plan's line lacks lower=");
+    return false;
+  }
+  lower.reset().text(from);
+  if (!mountWritable(place, step.option("size"))) return false;
+
+  target.reset().text(place);
+  let result = makeDirectory(target.path(), 0o755);
+  if (result < 0) return because(problem("cannot make ").text(place), result);
+  options.reset().literal("lowerdir=").text(from);
+  options.literal(",upperdir=").text(writable.toText()).literal("/upper");
+  options.literal(",workdir=").text(writable.toText()).literal("/work");
+  const data = options.path();
+  result = kernel.mount(path("lazyrd"), target.path(), typeName("overlay"), 0, data);
+  if (result < 0) return because(problem("cannot mount the overlay at ").text(place), result);
+  kernel.umount2(writable.path(), kernel.MNT_DETACH);
+  kernel.umount2(lower.path(), kernel.MNT_DETACH);
+  return true;
+}
+
+/** The file system of memory that takes what is written: TARGET.writable, with the two folders an overlay needs. */
+function mountWritable(place: Text, size: Text | null): bool {
+  writable.reset().text(place).literal(".writable");
+  const base = writable.length;
+  let result = makeDirectory(writable.path(), 0o755);
+  if (result < 0) return because(problem("cannot make ").text(writable.toText()), result);
+  options.reset().literal("mode=0755");
+  if (size !== null) options.literal(",size=").text(size);
+  const data = options.path();
+  result = kernel.mount(path("lazyrd"), writable.path(), typeName("tmpfs"), 0, data);
+  if (result < 0) return because(problem("cannot mount a tmpfs"), result);
+  result = makeDirectory(writable.literal("/upper").path(), 0o755);
+  if (result >= 0) result = makeDirectory(writable.truncate(base).literal("/work").path(), 0o755);
+  writable.truncate(base);
+  return result >= 0 || because(problem("cannot prepare the tmpfs"), result);
+}
+
+const type = new Writer(16);
+
+function typeName(name: string): usize {
+  return type.reset().literal(name).path();
+}

@@ -1,0 +1,61 @@
+import { makeDirectory, writeFile } from "./files";
+import * as kernel from "./kernel";
+import { Step } from "./plan";
+import { Text, Writer, path } from "./text";
+
+const TIMELINE_CAPACITY: i32 = 64 * 1024;
+const QUOTE: u8 = 0x22;
+const BACKSLASH: u8 = 0x5c;
+
+const entries: Entry[] = [];
+let firstLine: i64 = 0;
+
+@final
+class Entry {
+  constructor(
+    readonly step: Step,
+    readonly start: i64,
+    readonly end: i64,
+  ) {}
+}
+
+/** Notes when the first stage began. */
+export function startTimeline(): void {
+  firstLine = kernel.clock();
+}
+
+export function timelineStart(): i64 {
+  return firstLine;
+}
+
+export function noteStep(step: Step, start: i64, end: i64): void {
+  entries.push(new Entry(step, start, end));
+}
+
+/** Leaves /run/lazyrd/timeline.json for the next stage (docs/plan.md); 0 or -errno. */
+export function writeTimeline(): i32 {
+  const json = new Writer(TIMELINE_CAPACITY);
+  json.literal('{"version":1,"clock":"monotonic","firstLineUs":').number(firstLine / 1000);
+  json.literal(',"handOverUs":').number(kernel.clock() / 1000).literal(',"steps":[');
+  for (let i = 0; i < entries.length; i++) {
+    const entry = entries[i];
+    json.literal(i == 0 ? "\n" : ",\n").literal('{"line":').number(entry.step.lineNumber);
+    json.literal(',"step":');
+    quote(json, entry.step.source);
+    json.literal(',"startUs":').number(entry.start / 1000).literal(',"endUs":').number(entry.end / 1000).literal("}");
+  }
+  json.literal("\n]}\n");
+  const made = makeDirectory(path("/run/lazyrd"), 0o755);
+  if (made < 0) return made;
+  return writeFile(path("/run/lazyrd/timeline.json"), json, kernel.O_CREAT | kernel.O_TRUNC);
+}
+
+function quote(json: Writer, text: Text): void {
+  json.byte(QUOTE);
+  for (let i = 0; i < text.length; i++) {
+    const byte = text.at(i);
+    if (byte == QUOTE || byte == BACKSLASH) json.byte(BACKSLASH);
+    json.byte(byte);
+  }
+  json.byte(QUOTE);
+}
