@@ -26,7 +26,6 @@ const DM_DEV_CREATE: u32 = 0xc138fd03;
 const DM_DEV_REMOVE: u32 = 0xc138fd04;
 const DM_DEV_SUSPEND: u32 = 0xc138fd06;
 const DM_TABLE_LOAD: u32 = 0xc138fd09;
-const DM_TABLE_STATUS: u32 = 0xc138fd0c;
 
 const SECTOR_SIZE: i64 = 512;
 const REQUEST_CAPACITY: i32 = 4096;
@@ -69,15 +68,6 @@ export function loadTable(name: Text, target: string, parameters: Writer, sizeBy
 export function resumeDevice(name: Text): i32 {
   begin(name, 0);
   return kernel.ioctl(control, DM_DEV_SUSPEND, request, REQUEST_CAPACITY);
-}
-
-/** The first character of the active target's status line, or 0 when there is none. */
-export function targetStatus(name: Text): u8 {
-  begin(name, 0);
-  if (kernel.ioctl(control, DM_TABLE_STATUS, request, REQUEST_CAPACITY) < 0) return 0;
-  const start = load<u32>(request, DATA_START);
-  if (load<u32>(request, TARGET_COUNT) == 0 || start > <u32>(REQUEST_CAPACITY - TARGET_SPEC_SIZE - 1)) return 0;
-  return load<u8>(request + start + TARGET_SPEC_SIZE);
 }
 
 /** Removes the device, or has the kernel do so when its last user has gone; 0 or -errno. */

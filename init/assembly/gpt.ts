@@ -1,5 +1,5 @@
 import * as kernel from "./kernel";
-import { Text } from "./text";
+import { hexDigit, Text } from "./text";
 
 // UEFI 2.10, section 5.3.2 (header) and 5.3.3 (entry)
 const SIGNATURE: u64 = 0x5452415020494645; // "EFI PART"
@@ -68,10 +68,4 @@ export function parseGuid(text: Text, output: usize): bool {
     digits++;
   }
   return true;
-}
-
-function hexDigit(byte: u8): i32 {
-  if (byte >= 0x30 && byte <= 0x39) return byte - 0x30;
-  const lower = byte | 0x20;
-  return lower >= 0x61 && lower <= 0x66 ? lower - 0x61 + 10 : -1;
 }

@@ -6,12 +6,12 @@ import { armPanic, fail, readPolicy } from "./failure";
 import { makeDirectory, readWholeFile } from "./files";
 import * as kernel from "./kernel";
 import { parsePlan, PLAN_HEADER, Step } from "./plan";
-import { problem } from "./report";
+import { compose, INFO, outcome, problem, say } from "./report";
 import { coldplugStep } from "./steps/coldplug";
 import { deviceStep } from "./steps/device";
 import { forwardStep } from "./steps/forward";
 import { graftStep } from "./steps/graft";
-import { modulesStep } from "./steps/modules";
+import { modulesStep, tryModulesStep } from "./steps/modules";
 import { mountStep } from "./steps/mount";
 import { overlayStep } from "./steps/overlay";
 import { switchStep } from "./steps/switch";
@@ -37,9 +37,14 @@ export function run(): void {
   armPanic();
   for (let i = 0; i < steps.length; i++) {
     const step = steps[i];
+    if (step.verb.equals("failure")) continue; // read before the first step
     const start = kernel.clock();
+    outcome().reset();
     if (!carryOut(step)) return fail(step);
-    noteStep(step, start, kernel.clock());
+    const end = kernel.clock();
+    noteStep(step, start, end);
+    compose().text(step.verb).literal(" ").text(outcome().toText()).literal(", ").milliseconds(end - start);
+    say(INFO);
   }
   problem("the plan ends without a switch");
   fail(null);
@@ -47,8 +52,8 @@ export function run(): void {
 
 function carryOut(step: Step): bool {
   const verb = step.verb;
-  if (verb.equals("failure")) return true; // read before the first step
   if (verb.equals("modules")) return modulesStep(step);
+  if (verb.equals("try-modules")) return tryModulesStep(step);
   if (verb.equals("coldplug")) return coldplugStep(step);
   if (verb.equals("device")) return deviceStep(step);
   if (verb.equals("verity")) return verityStep(step);

@@ -39,6 +39,13 @@ function consoleShowsErrors(): bool {
   return length == 1 && load<u8>(consoleLevel) > 0x30 + ERROR;
 }
 
+const outcomeText = new Writer(LINE_CAPACITY);
+
+/** What a step says of itself once it is done; empty at its beginning. */
+export function outcome(): Writer {
+  return outcomeText;
+}
+
 const problemText = new Writer(LINE_CAPACITY);
 
 /** Starts the description of what went wrong in this step. Steps return `false` after it. */

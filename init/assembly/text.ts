@@ -64,6 +64,13 @@ export class Text {
   }
 }
 
+/** The value of one hexadecimal digit, or -1. */
+export function hexDigit(byte: u8): i32 {
+  if (byte >= DIGIT_ZERO && byte <= DIGIT_ZERO + 9) return byte - DIGIT_ZERO;
+  const lower = byte | 0x20;
+  return lower >= LETTER_A && lower <= LETTER_A + 5 ? lower - LETTER_A + 10 : -1;
+}
+
 /** Builds one line, path or file in a buffer of fixed size. */
 @final
 export class Writer {
@@ -116,19 +123,6 @@ export class Writer {
   private digits(value: u64): Writer {
     if (value >= 10) this.digits(value / 10);
     return this.byte(DIGIT_ZERO + <u8>(value % 10));
-  }
-
-  /** Two lower-case hexadecimal digits a byte. */
-  hex(start: usize, length: i32): Writer {
-    for (let i = 0; i < length; i++) {
-      const value = load<u8>(start + i);
-      this.hexDigit(value >> 4).hexDigit(value & 0xf);
-    }
-    return this;
-  }
-
-  private hexDigit(value: u8): Writer {
-    return this.byte(value < 10 ? DIGIT_ZERO + value : LETTER_A - 10 + value);
   }
 
   /** Nanoseconds as milliseconds with one decimal: "12.3 ms". */

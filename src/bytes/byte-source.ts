@@ -64,7 +64,7 @@ export class MemorySink implements ByteSink {
   readonly #chunks: Uint8Array[] = [];
 
   write(bytes: Uint8Array): void {
-    this.#chunks.push(bytes.slice());
+    this.#chunks.push(new Uint8Array(bytes)); // not slice(): a Buffer's is a view
   }
 
   bytes(): Uint8Array {

@@ -5,4 +5,5 @@ export * from "./errors.ts";
 export * from "./guid.ts";
 export * from "./hex.ts";
 export * from "./integers.ts";
+export * from "./positioned-sink.ts";
 export * from "./struct.ts";

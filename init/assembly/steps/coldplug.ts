@@ -1,13 +1,17 @@
 import { DirectoryReader, readSmallFile, readWholeFile } from "../files";
 import * as kernel from "../kernel";
 import { Step } from "../plan";
-import { because, compose, currentProblem, ERROR, problem, say } from "../report";
+import { because, compose, currentProblem, ERROR, outcome, problem, say } from "../report";
 import { PATH_MAX, Text, Writer, path } from "../text";
-import { isLoaded, loadModule } from "./modules";
+import { isLoaded, loadModule, modulesLoaded } from "./modules";
 
 const LINE_FEED: u8 = 0x0a;
 const SPACE: u8 = 0x20;
 const STAR: u8 = 0x2a;
+const MINUS: u8 = 0x2d;
+const QUESTION_MARK: u8 = 0x3f;
+const OPENING_BRACKET: u8 = 0x5b;
+const CLOSING_BRACKET: u8 = 0x5d;
 
 /** The kernel hands out a modalias in at most one page of text. */
 const MODALIAS_CAPACITY: i32 = 4096;
@@ -43,7 +47,9 @@ export function coldplugStep(step: Step): bool {
   if (table === null) return because(problem("cannot read /lazyrd/drivers"), -kernel.ENOENT);
   parseDrivers(table);
   for (let i = 1; i < step.words.length; i++) buses.push(step.words[i]);
+  const before = modulesLoaded();
   coldplug();
+  outcome().number(modulesLoaded() - before).literal(" loaded");
   return true;
 }
 
@@ -97,8 +103,8 @@ function parseDrivers(table: Text): void {
 }
 
 /**
- * Whether a modalias has the form of `pattern`, in which "*" stands for any bytes and "?" for one. Patterns of
- * kernel modules have no other wildcards: the builder refuses those that do.
+ * Whether a modalias has the form of `pattern`: "*" stands for any bytes, "?" for one, "[0-4b]" for one of a set.
+ * That is all that kernel modules use of shell patterns (scripts/mod/file2alias.c).
  */
 export function matches(pattern: usize, patternLength: i32, text: usize, textLength: i32): bool {
   let p = 0;
@@ -106,12 +112,14 @@ export function matches(pattern: usize, patternLength: i32, text: usize, textLen
   let lastStar = -1;
   let resume = 0;
   while (t < textLength) {
-    const wanted: u8 = p < patternLength ? load<u8>(pattern + p) : 0;
-    if (p < patternLength && wanted == STAR) {
+    if (p < patternLength && load<u8>(pattern + p) == STAR) {
       lastStar = p++;
       resume = t;
-    } else if (p < patternLength && (wanted == load<u8>(text + t) || wanted == 0x3f)) {
-      p++;
+      continue;
+    }
+    const end = p < patternLength ? matchOne(pattern, p, patternLength, load<u8>(text + t)) : -1;
+    if (end >= 0) {
+      p = end;
       t++;
     } else if (lastStar >= 0) {
       p = lastStar + 1;
@@ -122,4 +130,20 @@ export function matches(pattern: usize, patternLength: i32, text: usize, textLen
   }
   while (p < patternLength && load<u8>(pattern + p) == STAR) p++;
   return p == patternLength;
+}
+
+/** Matches one byte with the element of the pattern at `p`: where the next element begins, or -1. */
+function matchOne(pattern: usize, p: i32, length: i32, byte: u8): i32 {
+  const wanted = load<u8>(pattern + p);
+  if (wanted != OPENING_BRACKET) return wanted == byte || wanted == QUESTION_MARK ? p + 1 : -1;
+  let found = false;
+  let i = p + 1;
+  while (i < length && load<u8>(pattern + i) != CLOSING_BRACKET) {
+    const low = load<u8>(pattern + i);
+    const isRange = i + 2 < length && load<u8>(pattern + i + 1) == MINUS && load<u8>(pattern + i + 2) != CLOSING_BRACKET;
+    const high = isRange ? load<u8>(pattern + i + 2) : low;
+    if (byte >= low && byte <= high) found = true;
+    i += isRange ? 3 : 1;
+  }
+  return found && i < length ? i + 1 : -1;
 }

@@ -3,7 +3,7 @@ import { DirectoryReader, exists } from "../files";
 import { parseGuid, partitionByGuid } from "../gpt";
 import * as kernel from "../kernel";
 import { Step } from "../plan";
-import { compose, INFO, problem, say } from "../report";
+import { outcome, problem } from "../report";
 import { PATH_MAX, Text, Writer, path } from "../text";
 import { listenForUevents, waitForUevent } from "../uevents";
 import { coldplug } from "./coldplug";
@@ -43,8 +43,7 @@ export function deviceStep(step: Step): bool {
     coldplug();
   }
   const device = addDevice(name, node.toText());
-  compose().literal("device ").text(name).literal(" is ").text(device.node);
-  say(INFO);
+  outcome().text(name).literal(" is ").text(device.node);
   return true;
 }
 

@@ -2,13 +2,14 @@ import { copyFile } from "../copy";
 import { DirectoryReader, makeDirectory } from "../files";
 import * as kernel from "../kernel";
 import { Step } from "../plan";
-import { because, compose, INFO, problem, say } from "../report";
+import { because, outcome, problem } from "../report";
 import { Stat } from "../stat";
-import { PATH_MAX, Writer } from "../text";
+import { PATH_MAX, Text, Writer } from "../text";
 
 /** Nothing sensible nests deeper in an initrd; each level keeps a directory open. */
 const MOST_LEVELS: i32 = 64;
 const MOST_SYMLINKS: i32 = 8;
+const COMMA: u8 = 0x2c;
 
 const from = new Writer(PATH_MAX);
 const to = new Writer(PATH_MAX);
@@ -18,14 +19,17 @@ const stat = new Stat();
 const targetStat = new Stat();
 let ownFileSystem: u64 = 0;
 let copied: i32 = 0;
+let skipped: Text | null = null;
 
 /**
  * `forward TARGET`: takes along what did not come with the first stage: systemd-stub's /.extra, and whatever a
  * boot loader or a network boot appended to the initrd. It is laid over TARGET as the kernel would have laid it
- * over the initrd itself.
+ * over the initrd itself. `forward TARGET [skip=NAME,...]` leaves out top-level names that did come with it, such as
+ * the early segments that hold microcode.
  */
 export function forwardStep(step: Step): bool {
   const target = step.word(1);
+  skipped = step.option("skip");
   from.reset();
   to.reset().text(target);
   copied = 0;
@@ -35,10 +39,7 @@ export function forwardStep(step: Step): bool {
   from.reset();
   result = forwardDirectory(0);
   if (result < 0) return because(problem("cannot forward ").text(from.toText()).literal(" to ").text(to.toText()), result);
-  if (copied > 0) {
-    compose().literal("forward ").number(copied).literal(" files that were appended to the initrd");
-    say(INFO);
-  }
+  outcome().number(copied).literal(" appended files");
   return true;
 }
 
@@ -56,7 +57,7 @@ function forwardDirectory(level: i32): i32 {
     from.literal("/").bytes(reader.name, reader.nameLength);
     to.literal("/").bytes(reader.name, reader.nameLength);
     if (from.overflowed || to.overflowed) result = -kernel.ENAMETOOLONG;
-    else if (level > 0 || !isOurs()) result = forwardEntry(level);
+    else if (level > 0 || !isOurs(new Text(reader.name, reader.nameLength))) result = forwardEntry(level);
     if (result < 0) {
       reader.close();
       return result;
@@ -108,8 +109,19 @@ function followTarget(): i32 {
   return -kernel.ELOOP;
 }
 
-/** The first stage's own files, and the two names in the archive that is built into every kernel. */
-function isOurs(): bool {
-  const path = from.toText();
-  return path.equals("/init") || path.equals("/lazyrd") || path.equals("/dev") || path.equals("/root");
+/** The first stage's own files, those that the plan names, and the archive that is built into every kernel. */
+function isOurs(name: Text): bool {
+  return name.equals("init") || name.equals("lazyrd") || name.equals("dev") || name.equals("root") || isSkipped(name);
+}
+
+function isSkipped(name: Text): bool {
+  const list = skipped;
+  if (list === null) return false;
+  let start = 0;
+  for (let i = 0; i <= list.length; i++) {
+    if (i < list.length && list.at(i) != COMMA) continue;
+    if (list.slice(start, i).same(name)) return true;
+    start = i + 1;
+  }
+  return false;
 }

@@ -1,8 +1,8 @@
 import { DirectoryReader, makeDirectory } from "../files";
 import * as kernel from "../kernel";
 import { Step } from "../plan";
-import { because, problem } from "../report";
-import { PATH_MAX, Text, Writer, path } from "../text";
+import { because, outcome, problem } from "../report";
+import { PATH_MAX, Writer, path } from "../text";
 import { copyFile } from "../copy";
 import { Stat } from "../stat";
 
@@ -34,6 +34,7 @@ export function graftStep(step: Step): bool {
       return because(problem("cannot show ").text(from.toText()).literal(" at ").text(to.toText()), grafted);
     }
   }
+  outcome().text(source).literal(" at ").text(place);
   kernel.umount2(from.reset().text(source).path(), kernel.MNT_DETACH);
   return true;
 }

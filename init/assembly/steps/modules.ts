@@ -1,6 +1,6 @@
 import * as kernel from "../kernel";
 import { Step } from "../plan";
-import { because, problem } from "../report";
+import { because, outcome, problem } from "../report";
 import { PATH_MAX, Text, Writer, path } from "../text";
 
 /** One kernel module that the first stage carries. */
@@ -14,6 +14,8 @@ class Module {
 const modules: Module[] = [];
 const file = new Writer(PATH_MAX);
 let loadedCount = 0;
+/** Why the last module that was not loaded was not: -errno. */
+let lastRefusal: i32 = 0;
 
 /** How many modules have been loaded so far. */
 export function modulesLoaded(): i32 {
@@ -23,6 +25,21 @@ export function modulesLoaded(): i32 {
 /** `modules NAME...`: loads these modules in this order. */
 export function modulesStep(step: Step): bool {
   for (let i = 1; i < step.words.length; i++) if (!loadModule(step.words[i])) return false;
+  outcome().number(step.words.length - 1).literal(" loaded");
+  return true;
+}
+
+/**
+ * `try-modules NAME...`: like `modules`, but one that answers that this machine has no use for it (ENODEV: a
+ * processor without the instructions) is passed over.
+ */
+export function tryModulesStep(step: Step): bool {
+  let loaded = 0;
+  for (let i = 1; i < step.words.length; i++) {
+    if (loadModule(step.words[i])) loaded++;
+    else if (lastRefusal != -kernel.ENODEV) return false;
+  }
+  outcome().number(loaded).literal(" loaded");
   return true;
 }
 
@@ -35,10 +52,13 @@ export function loadModule(name: Text): bool {
   if (module.loaded) return true;
   file.reset().literal("/lazyrd/modules/").text(name).literal(".ko");
   const descriptor = kernel.openat(kernel.AT_FDCWD, file.path(), kernel.O_RDONLY | kernel.O_CLOEXEC, 0);
+  lastRefusal = descriptor;
   if (descriptor < 0) return because(problem("cannot open the module ").text(file.toText()), descriptor);
-  const result = kernel.finitModule(descriptor, path(""), 0);
+  lastRefusal = kernel.finitModule(descriptor, path(""), 0);
   kernel.close(descriptor);
-  if (result < 0 && result != -kernel.EEXIST) return because(problem("the kernel refused the module ").text(name), result);
+  if (lastRefusal < 0 && lastRefusal != -kernel.EEXIST) {
+    return because(problem("the kernel refused the module ").text(name), lastRefusal);
+  }
   module.loaded = true;
   loadedCount++;
   return true;

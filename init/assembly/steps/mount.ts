@@ -2,7 +2,7 @@ import { findDevice } from "../devices";
 import { makeDirectory } from "../files";
 import * as kernel from "../kernel";
 import { Step } from "../plan";
-import { because, problem } from "../report";
+import { because, outcome, problem } from "../report";
 import { PATH_MAX, Text, Writer } from "../text";
 
 const source = new Writer(PATH_MAX);
@@ -36,6 +36,7 @@ function mountAt(place: Text, fileSystem: Text, flags: i32): bool {
   if (result < 0) return because(problem("cannot make the mount point ").text(place), result);
   type.reset().text(fileSystem);
   result = kernel.mount(source.path(), target.path(), type.path(), flags, options.path());
+  outcome().text(source.toText()).literal(" at ").text(place);
   if (result >= 0) return true;
   return because(problem("cannot mount ").text(source.toText()).literal(" as ").text(fileSystem), result);
 }

@@ -1,7 +1,7 @@
 import { makeDirectory } from "../files";
 import * as kernel from "../kernel";
 import { Step } from "../plan";
-import { because, problem } from "../report";
+import { because, outcome, problem } from "../report";
 import { PATH_MAX, Text, Writer, path } from "../text";
 
 const target = new Writer(PATH_MAX);
@@ -35,6 +35,7 @@ export function overlayStep(step: Step): bool {
   const data = options.path();
   result = kernel.mount(path("lazyrd"), target.path(), typeName("overlay"), 0, data);
   if (result < 0) return because(problem("cannot mount the overlay at ").text(place), result);
+  outcome().text(place).literal(" over ").text(from);
   kernel.umount2(writable.path(), kernel.MNT_DETACH);
   kernel.umount2(lower.path(), kernel.MNT_DETACH);
   return true;

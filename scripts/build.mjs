@@ -1,0 +1,109 @@
+// Builds what a checkout needs to run: the first stage (init/ to dist/first-stage) and the programs (dist/*.js).
+// A part is built again only when one of its inputs is newer than its outputs.
+import { execFileSync } from "node:child_process";
+import { copyFileSync, existsSync, mkdirSync, readdirSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const ROOT = fileURLToPath(new URL("..", import.meta.url));
+const inRoot = (...parts) => join(ROOT, ...parts);
+
+const MUSL_GCC = "musl-gcc";
+const C_FLAGS = [
+  "-std=gnu11",
+  "-Os",
+  "-static",
+  "-s",
+  // wasm2c's output is not written to be warned about; ours is compiled with all warnings, as errors.
+  "-DNDEBUG",
+  // Bounds are checked by comparing, not by catching a signal: a PID 1 has no business handling SIGSEGV.
+  "-DWASM_RT_MEMCHECK_SIGNAL_HANDLER=0",
+  "-fno-asynchronous-unwind-tables",
+  "-ffunction-sections",
+  "-fdata-sections",
+  "-Wl,--gc-sections",
+  "-Wl,--build-id=none",
+  // wasm-rt.h lies among the system's headers, behind those of musl.
+  "-idirafter",
+  "/usr/include",
+];
+
+function newest(path) {
+  const status = statSync(path);
+  if (!status.isDirectory()) return status.mtimeMs;
+  return Math.max(status.mtimeMs, ...readdirSync(path).map((name) => newest(join(path, name))));
+}
+
+function outdated(outputs, inputs) {
+  if (!outputs.every((output) => existsSync(output))) return true;
+  const oldest = Math.min(...outputs.map((output) => statSync(output).mtimeMs));
+  return inputs.some((input) => newest(input) > oldest);
+}
+
+function run(program, args) {
+  try {
+    execFileSync(program, args, { cwd: ROOT, stdio: ["ignore", "pipe", "pipe"] });
+  } catch (error) {
+    if (error.code === "ENOENT") console.error(`${program} is not installed: run scripts/setup.sh`);
+    else console.error(`${program} ${args.join(" ")}\n${error.stderr ?? ""}${error.stdout ?? error}`);
+    process.exit(1);
+  }
+}
+
+function buildFirstStage() {
+  const build = inRoot("init", "build");
+  const output = inRoot("dist", "first-stage");
+  const inputs = ["assembly", "shim", "asconfig.json"].map((name) => inRoot("init", name));
+  const outputs = [join(output, "init-x86_64"), join(output, "init.wasm")];
+  if (!outdated(outputs, [...inputs, inRoot("scripts", "build.mjs")])) return;
+  console.error("Building the first stage");
+  mkdirSync(build, { recursive: true });
+  mkdirSync(output, { recursive: true });
+  run(inRoot("node_modules", ".bin", "asc"), ["--config", inRoot("init", "asconfig.json"), "--baseDir", inRoot("init")]);
+  run("wasm2c", [join(build, "init.wasm"), "-o", join(build, "init.c")]);
+  const objects = [
+    { source: join(build, "init.c"), warnings: ["-w"] },
+    { source: inRoot("init", "shim", "runtime.c"), warnings: ["-Wall", "-Wextra", "-Werror"] },
+    { source: inRoot("init", "shim", "syscalls.c"), warnings: ["-Wall", "-Wextra", "-Werror"] },
+  ].map(({ source, warnings }, index) => {
+    const object = join(build, `part${index}.o`);
+    run(MUSL_GCC, ["-c", ...C_FLAGS, ...warnings, `-I${build}`, "-o", object, source]);
+    return object;
+  });
+  run(MUSL_GCC, [...C_FLAGS, "-o", join(build, "init"), ...objects]);
+  copyFileSync(join(build, "init.wasm"), join(output, "init.wasm"));
+  copyFileSync(join(build, "init"), join(output, "init-x86_64"));
+}
+
+function buildPrograms() {
+  const programs = [
+    { entry: inRoot("src", "cli", "main.ts"), output: inRoot("dist", "lazyrd.js") },
+    { entry: inRoot("scripts", "demo.ts"), output: inRoot("dist", "demo.js") },
+    { entry: inRoot("bench", "main.ts"), output: inRoot("dist", "bench.js") },
+  ].filter(({ entry }) => existsSync(entry));
+  const inputs = [inRoot("src"), inRoot("bench"), inRoot("package.json"), ...programs.map(({ entry }) => entry)];
+  if (
+    !outdated(
+      programs.map(({ output }) => output),
+      inputs,
+    )
+  )
+    return;
+  console.error("Building the programs");
+  for (const { entry, output } of programs) {
+    run(inRoot("node_modules", ".bin", "esbuild"), [
+      entry,
+      "--bundle",
+      "--platform=node",
+      "--format=esm",
+      "--target=node20",
+      "--log-level=warning",
+      "--banner:js=#!/usr/bin/env node\nimport { createRequire as lazyrdCreateRequire } from 'node:module'; const require = lazyrdCreateRequire(import.meta.url);",
+      `--outfile=${output}`,
+    ]);
+    run("chmod", ["+x", output]);
+  }
+}
+
+buildFirstStage();
+buildPrograms();

@@ -1,0 +1,60 @@
+import { parse as parseToml, TomlError } from "smol-toml";
+import { z } from "zod";
+import { UsageError } from "../bytes/index.ts";
+import { OUTPUT_METHODS } from "../formats/compression/index.ts";
+
+const DRIVER_SETS = ["generic", "virtio", "host"] as const;
+
+/** lazyrd.toml (docs/configuration.md). Keys that are not listed are refused: a mistyped one must not pass unseen. */
+const Config = z.strictObject({
+  "first-stage": z
+    .strictObject({
+      compression: z.enum(OUTPUT_METHODS).default("zstd"),
+      drivers: z.union([z.enum(DRIVER_SETS), z.array(z.string().min(1)).min(1)]).default("generic"),
+      accelerate: z.boolean().default(true),
+    })
+    .prefault({}),
+  modules: z.strictObject({ signatures: z.enum(["keep", "strip"]).default("keep") }).prefault({}),
+  boot: z
+    .strictObject({
+      "command-line": z.string().default(""),
+      timeout: z.int().min(1).max(3600).default(30),
+      "on-corruption": z.enum(["panic", "reboot", "error"]).default("panic"),
+      "on-failure": z.enum(["reboot", "poweroff", "panic"]).default("reboot"),
+      "failure-delay": z.int().min(1).max(3600).default(30),
+    })
+    .prefault({}),
+});
+
+/** The settings of a build, complete with defaults. */
+export type BuildConfig = z.output<typeof Config>;
+export type DriverChoice = BuildConfig["first-stage"]["drivers"];
+
+/**
+ * Reads the text of a lazyrd.toml.
+ * @throws UsageError that names the file and the key or line at fault.
+ */
+export function parseConfig(text: string, path = "lazyrd.toml"): BuildConfig {
+  let values: unknown;
+  try {
+    values = parseToml(text);
+  } catch (cause) {
+    if (!(cause instanceof TomlError)) throw cause;
+    const reason = cause.message.split("\n")[0] ?? "";
+    throw new UsageError(`Cannot read ${path}: line ${cause.line}: ${reason.replace(/^Invalid TOML document: /, "")}`, {
+      hint: "docs/configuration.md describes the file",
+      cause,
+    });
+  }
+  const result = Config.safeParse(values);
+  if (result.success) return result.data;
+  const faults = result.error.issues.map((issue) => {
+    const key = issue.path.join(".");
+    return key === "" ? issue.message : `${key}: ${issue.message}`;
+  });
+  throw new UsageError(`Cannot use ${path}: ${faults.join("; ")}`, { hint: "docs/configuration.md lists the keys" });
+}
+
+export function defaultConfig(): BuildConfig {
+  return Config.parse({});
+}

@@ -1,0 +1,80 @@
+import { fromText, type ByteSink, MemorySink } from "../bytes/index.ts";
+import { encodeCpio } from "../formats/cpio/index.ts";
+import { compress, decompress, detectCompression, type OutputMethod } from "../formats/compression/index.ts";
+import { stripModuleSignature } from "../formats/elf-module/index.ts";
+import { encodeDrivers, encodePlan, type Plan } from "../plan/index.ts";
+import { regularFile, Tree } from "../tree/index.ts";
+import type { KeptParts } from "./sources.ts";
+
+/** The kernel looks for a segment's magic at multiples of this only. */
+const SEGMENT_ALIGNMENT = 4;
+
+const PROGRAM_PERMISSIONS = 0o755;
+
+/** A module's file as the first stage carries it. */
+export interface ModuleFile {
+  readonly name: string;
+  readonly content: Uint8Array;
+}
+
+/** Whether module signatures stay: `strip` takes less time to load, for kernels that do not insist on them. */
+export type SignaturePolicy = "keep" | "strip";
+
+/** A module out of a modules folder, unpacked: the kernel is asked to do nothing that can be done now. */
+export async function prepareModule(name: string, file: Uint8Array, policy: SignaturePolicy): Promise<ModuleFile> {
+  const content = await unpackModule(file);
+  return { name, content: policy === "strip" ? stripModuleSignature(content) : content };
+}
+
+/** A module's file as the kernel takes it, whether it was compressed or not. */
+export async function unpackModule(file: Uint8Array): Promise<Uint8Array> {
+  return detectCompression(file) === undefined ? file : (await decompress(file)).output;
+}
+
+/** The tree of the first stage: /init and everything under /lazyrd. */
+export function firstStageTree(program: Uint8Array, plan: Plan, modules: readonly ModuleFile[]): Tree {
+  const tree = new Tree();
+  tree.set("init", regularFile(program, { permissions: PROGRAM_PERMISSIONS }));
+  tree.setWithParents("lazyrd/plan", regularFile(textBytes(encodePlan(plan))));
+  if (plan.drivers.length > 0) {
+    tree.setWithParents("lazyrd/drivers", regularFile(textBytes(encodeDrivers(plan.drivers))));
+  }
+  for (const module of modules) {
+    tree.setWithParents(`lazyrd/modules/${fromText(module.name)}.ko`, regularFile(module.content));
+  }
+  return tree;
+}
+
+/**
+ * The whole initrd of the first stage: what is kept of the original (microcode and ACPI tables in front, a
+ * bootconfig behind), as it is, and the archive, compressed.
+ */
+export async function encodeFirstStage(
+  tree: Tree,
+  kept: Pick<KeptParts, "early" | "bootconfig">,
+  compression: OutputMethod,
+): Promise<Uint8Array> {
+  const archive = new MemorySink();
+  encodeCpio(tree, archive);
+  const output = new MemorySink();
+  for (const segment of kept.early) writeAligned(output, segment);
+  writeAligned(output, await compress(archive.bytes(), { method: compression, ...levelOf(compression) }));
+  // The kernel looks for a bootconfig at the very end.
+  if (kept.bootconfig !== undefined) output.write(kept.bootconfig);
+  return output.bytes();
+}
+
+/** zstd's default level is for large inputs; half a megabyte is worth a little more effort. */
+function levelOf(compression: OutputMethod): { level?: number } {
+  return compression === "zstd" ? { level: 19 } : {};
+}
+
+function writeAligned(output: ByteSink, segment: Uint8Array): void {
+  output.write(segment);
+  const excess = segment.length % SEGMENT_ALIGNMENT;
+  if (excess > 0) output.write(new Uint8Array(SEGMENT_ALIGNMENT - excess));
+}
+
+function textBytes(text: string): Uint8Array {
+  return Buffer.from(text, "utf8");
+}

@@ -1,0 +1,43 @@
+import { join } from "node:path";
+import { FormatError, UsageError } from "../bytes/index.ts";
+import { readInput } from "../host/index.ts";
+import { type Manifest, parseManifest } from "./manifest.ts";
+
+/** The names of the files of a generation. */
+export const GENERATION_FILES = {
+  kernel: "vmlinuz",
+  firstStage: "first-stage.cpio",
+  image: "image.raw",
+  plan: "plan",
+  manifest: "manifest.json",
+} as const;
+
+/** What lies beside a generation on the machine that built it, and is no part of it. */
+export const LOCAL_FILES = {
+  /** A link to the initrd that was split, to boot it for comparison. */
+  classicInitrd: ".classic-initrd",
+} as const;
+
+export interface Generation {
+  readonly folder: string;
+  readonly manifest: Manifest;
+  readonly path: (file: keyof typeof GENERATION_FILES) => string;
+}
+
+/** @throws UsageError when the folder holds no generation, FormatError when its manifest is damaged. */
+export function readGeneration(folder: string): Generation {
+  const path = (file: keyof typeof GENERATION_FILES): string => join(folder, GENERATION_FILES[file]);
+  let text: Uint8Array;
+  try {
+    text = readInput(path("manifest"), "the manifest");
+  } catch (cause) {
+    if (!(cause instanceof UsageError)) throw cause;
+    throw new UsageError(cause.message, { hint: "give the folder that lazyrd build wrote (-o)", cause });
+  }
+  try {
+    return { folder, manifest: parseManifest(Buffer.from(text).toString("utf8")), path };
+  } catch (cause) {
+    if (cause instanceof FormatError) cause.message = `${path("manifest")}: ${cause.message}`;
+    throw cause;
+  }
+}

@@ -1,0 +1,62 @@
+import { createHmac } from "node:crypto";
+import { type Guid, GUID_SIZE, guidFromTextOrder, type PositionedSink, toHex } from "../bytes/index.ts";
+import { guidsOfRootHash, planDdi, writeDdi } from "../formats/ddi/index.ts";
+import { planErofs } from "../formats/erofs/index.ts";
+import type { Architecture } from "../formats/gpt/index.ts";
+import { planVerity } from "../formats/verity/index.ts";
+import type { ImageFacts } from "../plan/index.ts";
+import type { Tree } from "../tree/index.ts";
+
+export interface ImageOptions {
+  /** Salt and UUIDs follow from it: the digest of what the tree was made from. */
+  readonly seed: Uint8Array;
+  readonly architecture: Architecture;
+  /** Called with the image's size before the first byte is written. */
+  readonly reserve: (bytes: number) => void;
+}
+
+export interface WrittenImage extends ImageFacts {
+  readonly sizeBytes: number;
+}
+
+const VERSION_OCTET = 6;
+const VARIANT_OCTET = 8;
+
+/** Room for what a generation has besides the image: kernel, first stage, manifest. */
+const OTHER_FILES_BYTES = 64 << 20;
+
+/** Writes a tree as EROFS on dm-verity in a Discoverable Disk Image. */
+export function writeImage(tree: Tree, options: ImageOptions, sink: PositionedSink): WrittenImage {
+  const erofs = planErofs(tree, { uuid: derivedUuid(options.seed, "erofs") });
+  const salt = derive(options.seed, "verity-salt");
+  const plan = planDdi({
+    designator: "root",
+    architecture: options.architecture,
+    data: erofs,
+    verity: { salt, uuid: derivedUuid(options.seed, "verity") },
+  });
+  options.reserve(plan.sizeBytes + OTHER_FILES_BYTES);
+  const { tree: verity, sizeBytes } = writeDdi(plan, sink);
+  const { data, verity: hash } = guidsOfRootHash(verity.rootHash);
+  return {
+    rootHash: toHex(verity.rootHash),
+    salt: toHex(salt),
+    dataBlocks: verity.dataBlocks,
+    hashStartBlock: planVerity(verity.dataBlocks).hashStartBlock,
+    dataPartition: data,
+    hashPartition: hash,
+    sizeBytes,
+  };
+}
+
+function derive(seed: Uint8Array, purpose: string): Uint8Array {
+  return createHmac("sha256", seed).update(`lazyrd-${purpose}`).digest();
+}
+
+/** 16 bytes that follow from the seed, as a UUID of version 8 (RFC 9562, section 5.8). */
+function derivedUuid(seed: Uint8Array, purpose: string): Guid {
+  const octets = derive(seed, purpose).subarray(0, GUID_SIZE);
+  octets[VERSION_OCTET] = ((octets[VERSION_OCTET] ?? 0) & 0x0f) | 0x80;
+  octets[VARIANT_OCTET] = ((octets[VARIANT_OCTET] ?? 0) & 0x3f) | 0x80;
+  return guidFromTextOrder(octets);
+}

@@ -1,0 +1,120 @@
+import { existsSync } from "node:fs";
+import { Command, Option } from "commander";
+import { fromText, UsageError } from "../../bytes/index.ts";
+import {
+  type BuildConfig,
+  type BuildResult,
+  buildGeneration,
+  type DriverChoice,
+  defaultConfig,
+  GENERATION_FILES,
+  LOCAL_FILES,
+  parseConfig,
+} from "../../build/index.ts";
+import {
+  OutputFolder,
+  packageFile,
+  packageVersion,
+  readDiskDevices,
+  readHostTree,
+  readInput,
+} from "../../host/index.ts";
+import { type DriverSelection, driverSets, type DriverSetName, parseKernelImage } from "../../kernel/index.ts";
+import type { Tree } from "../../tree/index.ts";
+import { formatSize, inFile, printJson, printResult, printStep, printWarnings } from "../terminal.ts";
+
+interface BuildFlags {
+  readonly kernel: string;
+  readonly initrd: string;
+  readonly modules?: string;
+  readonly config?: string;
+  readonly drivers?: string;
+  readonly output: string;
+  readonly json: boolean;
+  readonly quiet: boolean;
+}
+
+export function buildCommand(): Command {
+  return new Command("build")
+    .summary("turn an initrd into a first stage and a verified image")
+    .description(
+      "Reads a kernel and the initrd it boots with, and writes a generation: the small first stage, the image with\n" +
+        "everything else (EROFS on dm-verity), the plan that connects them, and a manifest. Needs no root.",
+    )
+    .requiredOption("-k, --kernel <file>", "the kernel, as installed in /boot")
+    .requiredOption("-i, --initrd <file>", "the initrd to split; it is only read")
+    .option("-m, --modules <folder>", "the kernel's modules (default: /lib/modules/RELEASE, then the initrd's own)")
+    .option("-c, --config <file>", "settings (default: ./lazyrd.toml where there is one)")
+    .option("-d, --drivers <set>", "storage drivers: generic, virtio, host, or names separated by commas")
+    .requiredOption("-o, --output <folder>", "where the generation goes; replaces one that lazyrd wrote")
+    .addOption(new Option("--json", "print the manifest as JSON").default(false))
+    .addOption(new Option("-q, --quiet", "no progress").default(false))
+    .action(run);
+}
+
+async function run(flags: BuildFlags): Promise<void> {
+  const step = flags.quiet ? () => undefined : printStep;
+  const config = readConfig(flags.config);
+  const kernel = readInput(flags.kernel, "the kernel");
+  const { release } = await inFile(flags.kernel, () => parseKernelImage(kernel));
+  const initrd = readInput(flags.initrd, "the initrd");
+  const drivers = selectDrivers(flags.drivers ?? config["first-stage"].drivers);
+  const inputs = {
+    kernel,
+    initrd,
+    modules: moduleTrees(flags.modules, release),
+    firstStageProgram: () => readInput(packageFile("dist/first-stage/init-x86_64"), "the first stage"),
+    drivers,
+    config,
+    generator: `lazyrd ${packageVersion()}`,
+  };
+  const output = new OutputFolder(flags.output);
+  try {
+    const result = await inFile(flags.initrd, () => buildGeneration(inputs, output, step));
+    // For `lazyrd boot --classic` only; no part of the generation.
+    output.link(LOCAL_FILES.classicInitrd, flags.initrd);
+    output.commit();
+    printWarnings(result.warnings);
+    if (flags.json) printJson(result.manifest);
+    else printResult(summary(flags.output, initrd.length, result));
+  } catch (error) {
+    output.discard();
+    throw error;
+  }
+}
+
+const DEFAULT_CONFIG = "lazyrd.toml";
+
+function readConfig(path: string | undefined): BuildConfig {
+  if (path === undefined && !existsSync(DEFAULT_CONFIG)) return defaultConfig();
+  const chosen = path ?? DEFAULT_CONFIG;
+  return parseConfig(Buffer.from(readInput(chosen, "the configuration")).toString("utf8"), chosen);
+}
+
+function selectDrivers(choice: DriverChoice | string): DriverSelection {
+  if (choice === "host") return { kind: "host", devices: readDiskDevices() };
+  if (typeof choice === "string" && choice in driverSets) return { kind: "set", set: choice as DriverSetName };
+  const names = typeof choice === "string" ? choice.split(",") : choice;
+  if (names.some((name) => !/^[\w-]+$/.test(name))) {
+    throw new UsageError(`Cannot use ${JSON.stringify(choice)} as drivers: expected names of modules`, {
+      hint: "give generic, virtio, host, or names separated by commas: nvme,sd_mod,ahci",
+    });
+  }
+  return { kind: "list", names: names.map(fromText) };
+}
+
+function moduleTrees(folder: string | undefined, release: string | undefined): Tree[] {
+  if (folder !== undefined) return [readHostTree(folder)];
+  const installed = `/lib/modules/${release}`;
+  return existsSync(installed) ? [readHostTree(installed)] : [];
+}
+
+function summary(folder: string, initrdBytes: number, { manifest }: BuildResult): string {
+  const size = (name: string): string => formatSize(manifest.files[name]?.sizeBytes ?? 0);
+  return [
+    `${folder}: kernel ${manifest.kernel.release}, initrd of ${formatSize(initrdBytes)} split into`,
+    `  ${GENERATION_FILES.firstStage}  ${size(GENERATION_FILES.firstStage)}, ${manifest.explanation.modules.length} modules`,
+    `  ${GENERATION_FILES.image}         ${size(GENERATION_FILES.image)}, root hash ${manifest.image.rootHash}`,
+    `next: lazyrd boot ${folder}, lazyrd explain ${folder}`,
+  ].join("\n");
+}

@@ -1,0 +1,70 @@
+import { FormatError, ToolError, UsageError } from "../bytes/index.ts";
+
+/** What a command's exit status says (docs/cli.md). */
+export const EXIT = {
+  ok: 0,
+  /** The input or the machine is not as it should be. */
+  failure: 1,
+  /** The command line or the configuration is wrong. */
+  usage: 2,
+  /** `lazyrd boot`: the next stage did not come up. */
+  notBooted: 3,
+} as const;
+
+/** Results go to stdout: text as it is, or one JSON value. */
+export function printResult(text: string): void {
+  process.stdout.write(text.endsWith("\n") ? text : `${text}\n`);
+}
+
+export function printJson(value: unknown): void {
+  process.stdout.write(`${JSON.stringify(value, undefined, 2)}\n`);
+}
+
+/** Steps and warnings go to stderr. */
+export function printStep(text: string): void {
+  process.stderr.write(`${text}\n`);
+}
+
+export function printWarnings(warnings: readonly string[]): void {
+  for (const warning of warnings) process.stderr.write(`warning: ${warning}\n`);
+}
+
+/** Says what went wrong in one line, and how to go on in a second one; returns the exit status. */
+export function reportError(error: unknown): number {
+  if (error instanceof UsageError) {
+    process.stderr.write(`lazyrd: ${error.message}\n`);
+    if (error.hint !== undefined) process.stderr.write(`hint: ${error.hint}\n`);
+    return EXIT.usage;
+  }
+  if (error instanceof FormatError || error instanceof ToolError) {
+    process.stderr.write(`lazyrd: ${error.message}\n`);
+    return EXIT.failure;
+  }
+  // Anything else is a fault of lazyrd's own: the stack is what its authors need.
+  process.stderr.write(`lazyrd: internal error, please report it\n${error instanceof Error ? error.stack : error}\n`);
+  return EXIT.failure;
+}
+
+/** Puts the file's name in front of what was found wrong in it. */
+export async function inFile<T>(path: string, work: () => T | Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (cause) {
+    if (!(cause instanceof FormatError)) throw cause;
+    cause.message = `${path}: ${cause.message}`;
+    throw cause;
+  }
+}
+
+const UNITS = ["B", "kB", "MB", "GB", "TB"] as const;
+
+/** A size for a person, in powers of 1000: "13.4 MB". */
+export function formatSize(bytes: number): string {
+  let value = bytes;
+  let unit = 0;
+  while (value >= 1000 && unit < UNITS.length - 1) {
+    value /= 1000;
+    unit++;
+  }
+  return `${unit === 0 ? value : value.toFixed(1)} ${UNITS[unit]}`;
+}

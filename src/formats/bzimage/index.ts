@@ -1,0 +1,3 @@
+export * from "./layout.ts";
+export * from "./pe.ts";
+export * from "./read.ts";

@@ -1,0 +1,190 @@
+import { crc32 } from "node:zlib";
+import { hex } from "../../bytes/index.ts";
+import { corrupt, truncated } from "./output.ts";
+
+// The .xz file format, version 1.2.1; section numbers are those of its text.
+
+/** 2.1.1.1 */
+const HEADER_MAGIC = [0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00] as const;
+const STREAM_FOOTER_SIZE = 12;
+/** 2.1.2.4 */
+const FOOTER_MAGIC = [0x59, 0x5a] as const;
+/** 2.1.1.2: by the number of the check, its size. What the kernel takes is none, CRC32 and, of late, CRC64. */
+const CHECK_SIZES: ReadonlyMap<number, number> = new Map([
+  [0x00, 0],
+  [0x01, 4],
+  [0x04, 8],
+]);
+/** 3.1.1: the block header's size is stored in units of 4 bytes, less one; 0 starts the index. */
+const SIZE_UNIT = 4;
+const INDEX_INDICATOR = 0;
+/** 3.1.2 */
+const FILTER_COUNT_MASK = 0x03;
+const HAS_PACKED_SIZE = 0x40;
+const HAS_UNPACKED_SIZE = 0x80;
+/** 5.3.1 */
+const FILTER_LZMA2 = 0x21;
+/** 1.2: a number takes 9 bytes at most, of 7 bits each. */
+const MAX_NUMBER_BYTES = 9;
+/** More records than this are not an initrd's: xz -T makes one block of 3 MiB or more each. */
+const MAX_RECORDS = 1 << 20;
+
+// LZMA2 chunks have no text of their own; this is liblzma's lzma2_decoder.c.
+const CHUNK_END = 0x00;
+const CHUNK_STORED_MAX = 0x02;
+const CHUNK_LZMA = 0x80;
+/** LZMA chunks with this control byte or a higher one carry a byte of new properties. */
+const CHUNK_NEW_PROPERTIES = 0xc0;
+
+/** The bounds of a stream, found from its headers alone. */
+export interface XzStream {
+  readonly length: number;
+  readonly unpackedSize: number;
+}
+
+/**
+ * Walks the headers of the stream at the start of `input`: stream header, blocks down to their LZMA2 chunks, index
+ * and footer. The decoder that follows then gets whole streams only, and exactly the room they need.
+ */
+export function walkXzStream(input: Uint8Array): XzStream {
+  const cursor = new Cursor(input);
+  cursor.expect(HEADER_MAGIC, "stream magic");
+  const flags = cursor.take(2, "stream flags");
+  const check = input[flags + 1] as number;
+  const checkSize = CHECK_SIZES.get(check);
+  if (input[flags] !== 0 || checkSize === undefined) {
+    throw corrupt(
+      "xz",
+      `integrity check ${hex(check)} is none that the kernel takes: pack again with xz --check=crc32`,
+      flags,
+    );
+  }
+  cursor.checkCrc(flags, 2, cursor.take(4, "stream header CRC32"), "stream header");
+  let unpackedSize = 0;
+  let blocks = 0;
+  while (cursor.peek("block header size") !== INDEX_INDICATOR) {
+    const start = cursor.offset;
+    const headerSize = ((input[start] as number) + 1) * SIZE_UNIT;
+    cursor.take(headerSize, "block header");
+    cursor.checkCrc(start, headerSize - 4, start + headerSize - 4, "block header");
+    checkFilters(new Cursor(input, start + 1));
+    unpackedSize += walkChunks(cursor);
+    cursor.pad(start);
+    cursor.take(checkSize, "block check");
+    blocks++;
+  }
+  walkIndex(cursor, blocks);
+  const footer = cursor.take(STREAM_FOOTER_SIZE, "stream footer");
+  new Cursor(input, footer + STREAM_FOOTER_SIZE - FOOTER_MAGIC.length).expect(FOOTER_MAGIC, "footer magic");
+  return { length: cursor.offset, unpackedSize };
+}
+
+function checkFilters(cursor: Cursor): void {
+  const at = cursor.take(1, "block flags");
+  const flags = cursor.input[at] as number;
+  if (flags & HAS_PACKED_SIZE) cursor.number("packed size");
+  if (flags & HAS_UNPACKED_SIZE) cursor.number("unpacked size");
+  let filter = 0;
+  for (let left = (flags & FILTER_COUNT_MASK) + 1; left > 0; left--) {
+    filter = cursor.number("filter");
+    cursor.take(cursor.number("size of filter properties"), "filter properties");
+  }
+  if (filter !== FILTER_LZMA2) throw corrupt("xz", `the last filter is ${hex(filter)}, not LZMA2`, at);
+}
+
+function walkChunks(cursor: Cursor): number {
+  const { input } = cursor;
+  let unpacked = 0;
+  for (;;) {
+    const at = cursor.take(1, "LZMA2 chunk");
+    const control = input[at] as number;
+    if (control === CHUNK_END) return unpacked;
+    if (control > CHUNK_STORED_MAX && control < CHUNK_LZMA) {
+      throw corrupt("xz", `an LZMA2 chunk of type ${hex(control)}`, at);
+    }
+    const low = cursor.bigEndian16("LZMA2 chunk size") + 1;
+    if (control < CHUNK_LZMA) {
+      unpacked += low;
+      cursor.take(low, "stored LZMA2 chunk");
+      continue;
+    }
+    unpacked += ((control & 0x1f) << 16) + low;
+    const packed = cursor.bigEndian16("packed size of an LZMA2 chunk") + 1;
+    cursor.take(packed + (control >= CHUNK_NEW_PROPERTIES ? 1 : 0), "LZMA2 chunk");
+  }
+}
+
+/** 4. Index: its records repeat what the blocks say; the decoder compares them. */
+function walkIndex(cursor: Cursor, blocks: number): void {
+  const start = cursor.take(1, "index indicator");
+  const records = cursor.number("number of records");
+  if (records > MAX_RECORDS || records !== blocks) {
+    throw corrupt("xz", `the index has ${records} records for ${blocks} blocks`, start);
+  }
+  for (let left = records; left > 0; left--) {
+    cursor.number("unpadded size");
+    cursor.number("unpacked size");
+  }
+  cursor.pad(start);
+  const end = cursor.offset;
+  cursor.checkCrc(start, end - start, cursor.take(4, "index CRC32"), "index");
+}
+
+class Cursor {
+  readonly input: Uint8Array;
+  offset: number;
+
+  constructor(input: Uint8Array, offset = 0) {
+    this.input = input;
+    this.offset = offset;
+  }
+
+  /** Passes over `size` bytes and returns where they started. */
+  take(size: number, field: string): number {
+    if (this.offset + size > this.input.length) throw truncated("xz", this.offset, field);
+    this.offset += size;
+    return this.offset - size;
+  }
+
+  peek(field: string): number {
+    if (this.offset >= this.input.length) throw truncated("xz", this.offset, field);
+    return this.input[this.offset] as number;
+  }
+
+  expect(expected: readonly number[], field: string): void {
+    const start = this.take(expected.length, field);
+    if (expected.some((byte, index) => this.input[start + index] !== byte)) throw corrupt("xz", `no ${field}`, start);
+  }
+
+  bigEndian16(field: string): number {
+    const start = this.take(2, field);
+    return ((this.input[start] as number) << 8) | (this.input[start + 1] as number);
+  }
+
+  /** 1.2: a number of variable length. */
+  number(field: string): number {
+    const start = this.offset;
+    let value = 0;
+    for (let index = 0; index < MAX_NUMBER_BYTES; index++) {
+      const byte = this.input[this.take(1, field)] as number;
+      value += (byte & 0x7f) * 2 ** (7 * index);
+      if ((byte & 0x80) === 0) {
+        if (value > Number.MAX_SAFE_INTEGER) break;
+        return value;
+      }
+    }
+    throw corrupt("xz", `${field} is too large`, start);
+  }
+
+  /** Blocks and the index are padded to 4 bytes, counted from their own start, which is aligned itself. */
+  pad(start: number): void {
+    const rest = (this.offset - start) % SIZE_UNIT;
+    if (rest !== 0) this.take(SIZE_UNIT - rest, "padding");
+  }
+
+  checkCrc(start: number, size: number, at: number, what: string): void {
+    const stored = new DataView(this.input.buffer, this.input.byteOffset).getUint32(at, true);
+    if (crc32(this.input.subarray(start, start + size)) !== stored)
+      throw corrupt("xz", `wrong CRC32 of the ${what}`, at);
+  }
+}

@@ -1,0 +1,4 @@
+export * from "./layout.ts";
+export * from "./modinfo.ts";
+export * from "./read.ts";
+export * from "./signature.ts";

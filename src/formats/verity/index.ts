@@ -1,0 +1,7 @@
+export * from "./dump.ts";
+export * from "./geometry.ts";
+export { hashBlocks } from "./hash-blocks.ts";
+export { DIGEST_SIZES, type VerityAlgorithm, VeritySuperblock } from "./layout.ts";
+export * from "./read.ts";
+export * from "./table.ts";
+export * from "./write.ts";

@@ -1,0 +1,75 @@
+import { closeSync, fstatSync, openSync, readFileSync, readSync } from "node:fs";
+import { type ByteSource, checkRange, UsageError } from "../bytes/index.ts";
+
+/**
+ * The whole content of a file that a person named.
+ * @throws UsageError when it cannot be read; `what` says what it was wanted as: "the kernel".
+ */
+export function readInput(path: string, what: string): Uint8Array {
+  try {
+    return readFileSync(path);
+  } catch (cause) {
+    throw cannotRead(path, what, cause);
+  }
+}
+
+/** An opened file as a ByteSource: nothing is in memory but what is being read. */
+export class FileSource implements ByteSource {
+  readonly path: string;
+  readonly size: number;
+  readonly #descriptor: number;
+
+  /** @throws UsageError when the file cannot be opened; `what` says what it was wanted as. */
+  constructor(path: string, what: string) {
+    this.path = path;
+    try {
+      this.#descriptor = openSync(path, "r");
+    } catch (cause) {
+      throw cannotRead(path, what, cause);
+    }
+    const status = fstatSync(this.#descriptor);
+    if (status.isDirectory()) {
+      closeSync(this.#descriptor);
+      throw new UsageError(`Cannot read ${what} ${path}: it is a folder`);
+    }
+    this.size = status.size;
+  }
+
+  read(offset: number, length: number): Uint8Array {
+    checkRange(this, offset, length, this.path);
+    const buffer = new Uint8Array(length);
+    for (let done = 0; done < length; ) {
+      const got = readSync(this.#descriptor, buffer, done, length - done, offset + done);
+      if (got === 0) throw new UsageError(`Cannot read ${this.path}: it became shorter while it was being read`);
+      done += got;
+    }
+    return buffer;
+  }
+
+  close(): void {
+    closeSync(this.#descriptor);
+  }
+}
+
+export function cannotRead(path: string, what: string, cause: unknown): UsageError {
+  return new UsageError(`Cannot read ${what} ${path}: ${systemReason(cause)}`, { cause });
+}
+
+const REASONS: Readonly<Record<string, string>> = {
+  ENOENT: "there is no such file",
+  EACCES: "permission denied",
+  EPERM: "not permitted",
+  EISDIR: "it is a folder",
+  ENOTDIR: "a part of the path is not a folder",
+  ENOSPC: "no space is left on the device",
+  EROFS: "the file system is read-only",
+  EDQUOT: "the disk quota is used up",
+  ELOOP: "too many symbolic links",
+  EIO: "the device reports an input/output error",
+};
+
+/** What the operating system said, in words. Anything that is no system error is thrown on: it is a fault of ours. */
+export function systemReason(cause: unknown): string {
+  if (!(cause instanceof Error) || !("code" in cause) || typeof cause.code !== "string") throw cause;
+  return REASONS[cause.code] ?? cause.code;
+}

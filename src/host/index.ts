@@ -1,0 +1,5 @@
+export * from "./files.ts";
+export * from "./host-devices.ts";
+export * from "./host-tree.ts";
+export * from "./output-folder.ts";
+export * from "./package-files.ts";

@@ -1,0 +1,14 @@
+export { type KernelImage, parseKernelImage, type X86Boot } from "../formats/bzimage/index.ts";
+export * from "./alias.ts";
+export type { Decompress } from "./bare-folder.ts";
+export * from "./config.ts";
+export * from "./database.ts";
+export * from "./driver-modules.ts";
+export * from "./driver-sets.ts";
+export * from "./features.ts";
+export * from "./known-needs.ts";
+export * from "./module-files.ts";
+export * from "./names.ts";
+export * from "./plan-modules.ts";
+export * from "./providers.ts";
+export * from "./read-database.ts";

@@ -1,0 +1,6 @@
+export * from "./accelerators.ts";
+export * from "./buses.ts";
+export * from "./compile.ts";
+export * from "./explain.ts";
+export * from "./text.ts";
+export * from "./types.ts";

@@ -1,0 +1,49 @@
+import type { ConsoleLine } from "./types.ts";
+
+/** A moment of a boot that its console shows. */
+export interface Milestone {
+  readonly name: "first-stage" | "switch" | "next-stage" | "initrd-target" | "failed" | "panic";
+  readonly title: string;
+  readonly pattern: RegExp;
+}
+
+/** In the order in which a boot reaches them; of each, the first line counts. */
+export const MILESTONES: readonly Milestone[] = [
+  { name: "first-stage", title: "kernel starts /init", pattern: /Run \/init as init process/ },
+  { name: "switch", title: "first stage hands over", pattern: /lazyrd: switch to / },
+  {
+    name: "next-stage",
+    title: "the initrd's own init runs",
+    // systemd (its own line in the kernel log); initramfs-tools and dracut's shell init (their first words).
+    pattern: /systemd\[1\]: systemd \S+ running in system mode|^Loading, please wait|^dracut: dracut-/,
+  },
+  { name: "initrd-target", title: "initrd.target reached", pattern: /Reached target initrd\.target/ },
+  { name: "failed", title: "first stage gave up", pattern: /lazyrd: FAILED/ },
+  { name: "panic", title: "kernel panic", pattern: /Kernel panic - not syncing/ },
+];
+
+export interface ReachedMilestone {
+  readonly name: Milestone["name"];
+  readonly title: string;
+  /** Since the kernel started. A line without a time stamp of its own gets that of the line before. */
+  readonly seconds: number;
+  readonly line: string;
+}
+
+/** The milestones that these lines show, in the order of the lines. */
+export function findMilestones(lines: readonly ConsoleLine[]): ReachedMilestone[] {
+  const reached: ReachedMilestone[] = [];
+  let seconds = 0;
+  for (const line of lines) {
+    seconds = line.seconds ?? seconds;
+    const milestone = MILESTONES.find(({ pattern }) => pattern.test(line.text));
+    if (milestone === undefined || reached.some(({ name }) => name === milestone.name)) continue;
+    reached.push({ name: milestone.name, title: milestone.title, seconds, line: line.text });
+  }
+  return reached;
+}
+
+/** Whether a line shows a milestone. */
+export function showsMilestone(line: ConsoleLine, name: Milestone["name"]): boolean {
+  return MILESTONES.some((milestone) => milestone.name === name && milestone.pattern.test(line.text));
+}

@@ -1,0 +1,42 @@
+import type { Disk, DiskBus, Machine } from "./types.ts";
+
+export const QEMU = "qemu-system-x86_64";
+
+/** What comes before the drive's name for each way of attaching it: controllers first. */
+const DISK_DEVICES: Readonly<Record<DiskBus, { controller: readonly string[]; device: string }>> = {
+  "virtio-blk": { controller: [], device: "virtio-blk-pci" },
+  "virtio-scsi": { controller: ["-device", "virtio-scsi-pci,id=scsi"], device: "scsi-hd,bus=scsi.0" },
+  nvme: { controller: [], device: "nvme,serial=lazyrd" },
+  // The machine type q35 has an AHCI controller.
+  ahci: { controller: [], device: "ide-hd" },
+  usb: { controller: ["-device", "qemu-xhci,id=usb"], device: "usb-storage,bus=usb.0" },
+};
+
+/** The arguments that make QEMU run a machine, emulated (no KVM) and without a window. */
+export function qemuArguments(machine: Machine): string[] {
+  const controllers = new Set(machine.disks.map((disk) => disk.bus));
+  return [
+    ...["-machine", "q35,accel=tcg", "-cpu", machine.cpuModel],
+    ...["-m", `${machine.memoryMib}M`, "-smp", String(machine.cpus)],
+    ...["-nodefaults", "-display", "none", "-no-reboot"],
+    ...(machine.countInstructions ? ["-icount", "shift=0,sleep=off"] : []),
+    ...["-serial", "stdio"],
+    ...machine.serialFiles.flatMap((path) => ["-serial", `file:${escape(path)}`]),
+    ...(machine.monitorSocket === undefined ? [] : ["-qmp", `unix:${escape(machine.monitorSocket)},server,nowait`]),
+    ...["-kernel", machine.kernel, "-initrd", machine.initrd, "-append", machine.commandLine],
+    ...[...controllers].flatMap((bus) => DISK_DEVICES[bus].controller),
+    ...machine.disks.flatMap(diskArguments),
+  ];
+}
+
+function diskArguments(disk: Disk, index: number): string[] {
+  // An IDE disk cannot be read-only: it gets a temporary layer that takes what is written and is then dropped.
+  const protection = disk.bus === "ahci" ? ",snapshot=on" : ",readonly=on";
+  const drive = `if=none,id=disk${index},format=raw,file=${escape(disk.path)}${disk.readOnly ? protection : ""}`;
+  return ["-drive", drive, "-device", `${DISK_DEVICES[disk.bus].device},drive=disk${index}`];
+}
+
+/** QEMU separates options by commas, and takes two for one in a value. */
+function escape(path: string): string {
+  return path.replaceAll(",", ",,");
+}

@@ -1,0 +1,180 @@
+import type { ByteSource } from "../../../src/bytes/index.ts";
+import { BlockDevice, type BlockDevices } from "./block-devices.ts";
+import { KernelFault } from "./errno.ts";
+import {
+  DEVICE_MAPPER_MAJOR,
+  DM_DEFERRED_REMOVE,
+  DM_DEV_CREATE,
+  DM_DEV_REMOVE,
+  DM_DEV_SUSPEND,
+  DM_READONLY_FLAG,
+  DM_SUSPEND_FLAG,
+  DM_TABLE_LOAD,
+  DM_VERSION_MAJOR,
+  DmIoctl,
+  DmTargetSpec,
+  encodeDeviceNumber,
+  SECTOR_SIZE,
+} from "./layout.ts";
+import type { MountNamespace } from "./mounts.ts";
+import { VERITY_BLOCK_SIZE, VerityDevice } from "./verity-device.ts";
+
+const REACTIONS = { panic_on_corruption: "panic", restart_on_corruption: "restart" } as const;
+const ALIGNMENT = 8;
+
+interface Table {
+  readonly target: VerityDevice;
+  /** As it was loaded. */
+  readonly parameters: string;
+}
+
+/** A device of the device mapper. */
+export class MappedDevice {
+  readonly name: string;
+  readonly uuid: string;
+  readonly minor: number;
+  inactive: Table | undefined;
+  active: Table | undefined;
+  block: BlockDevice | undefined;
+  isRemovedWhenUnused = false;
+
+  constructor(name: string, uuid: string, minor: number) {
+    this.name = name;
+    this.uuid = uuid;
+    this.minor = minor;
+  }
+}
+
+/** drivers/md/dm-ioctl.c, with the one target that matters here. */
+export class DeviceMapper {
+  readonly devices = new Map<string, MappedDevice>();
+  hasVerity = false;
+  readonly #blockDevices: BlockDevices;
+  readonly #mounts: MountNamespace;
+  #nextMinor: number;
+
+  constructor(blockDevices: BlockDevices, mounts: MountNamespace, firstMinor: number) {
+    this.#blockDevices = blockDevices;
+    this.#mounts = mounts;
+    this.#nextMinor = firstMinor;
+  }
+
+  /** The request in `buffer` is answered there. @throws KernelFault. */
+  ioctl(request: number, buffer: Uint8Array): void {
+    const header = DmIoctl.parse(buffer);
+    if (header.version_major !== DM_VERSION_MAJOR) throw new KernelFault("EINVAL");
+    if (header.data_size > buffer.length || header.data_size < DmIoctl.size) throw new KernelFault("EINVAL");
+    const { name, flags } = header;
+    if (name === "" || name.includes("/")) throw new KernelFault("EINVAL");
+    if (request === DM_DEV_CREATE) {
+      const minor = this.#create(name, header.uuid);
+      const number = { major: DEVICE_MAPPER_MAJOR, minor };
+      DmIoctl.write(buffer, 0, { dev: BigInt(encodeDeviceNumber(number)), version_minor: 48 });
+      return;
+    }
+    // Everything but making a device goes by name or by UUID, not by both.
+    if (header.uuid !== "") throw new KernelFault("EINVAL");
+    const device = this.devices.get(name);
+    if (device === undefined) throw new KernelFault("ENXIO");
+    if (request === DM_TABLE_LOAD) this.#load(device, header.target_count, flags, buffer.subarray(header.data_start));
+    else if (request === DM_DEV_SUSPEND) this.#resume(device, flags);
+    else if (request === DM_DEV_REMOVE) this.#remove(device, flags);
+    else throw new KernelFault("ENOTTY");
+  }
+
+  #create(name: string, uuid: string): number {
+    const isTaken = [...this.devices.values()].some((device) => device.name === name || device.uuid === uuid);
+    if (isTaken) throw new KernelFault("EBUSY");
+    const minor = this.#nextMinor++;
+    this.devices.set(name, new MappedDevice(name, uuid, minor));
+    return minor;
+  }
+
+  #load(device: MappedDevice, count: number, flags: number, payload: Uint8Array): void {
+    const spec = DmTargetSpec.parse(payload);
+    const text = Buffer.from(payload.subarray(DmTargetSpec.size)).toString("latin1");
+    const end = text.indexOf("\0");
+    if (end < 0 || spec.next < DmTargetSpec.size + end + 1 || spec.next % ALIGNMENT !== 0) throw new KernelFault("EINVAL");
+    if (count !== 1 || spec.sector_start !== 0n) throw new KernelFault("EINVAL");
+    if (spec.target_type !== "verity" || !this.hasVerity) throw new KernelFault("EINVAL");
+    // dm-verity-target.c: "Device must be readonly"
+    if ((flags & DM_READONLY_FLAG) === 0) throw new KernelFault("EINVAL");
+    const parameters = text.slice(0, end);
+    const target = this.#verityTarget(parameters);
+    if (spec.length !== BigInt(target.size / SECTOR_SIZE)) throw new KernelFault("EINVAL");
+    device.inactive = { target, parameters };
+    device.block ??= this.#announce(device);
+  }
+
+  #announce(device: MappedDevice): BlockDevice {
+    const active = () => device.active?.target;
+    const content: ByteSource = {
+      get size() {
+        return active()?.size ?? 0;
+      },
+      read(offset, length) {
+        const target = active();
+        if (target === undefined) throw new KernelFault("EIO");
+        return target.read(offset, length);
+      },
+    };
+    const onLastClose = () => {
+      if (device.isRemovedWhenUnused) this.#drop(device);
+    };
+    const number = { major: DEVICE_MAPPER_MAJOR, minor: device.minor };
+    const block = new BlockDevice(`dm-${device.minor}`, number, content, { onLastClose });
+    this.#blockDevices.add(block);
+    return block;
+  }
+
+  #verityTarget(parameters: string): VerityDevice {
+    const words = parameters.split(" ");
+    const [type, dataPath, hashPath, dataBlockSize, hashBlockSize, count, start, algorithm, rootHash, salt] = words;
+    const [optionCount, option, ...rest] = words.slice(10);
+    const sizes = [dataBlockSize, hashBlockSize];
+    if (type !== "1" || sizes.some((size) => size !== `${VERITY_BLOCK_SIZE}`)) throw new KernelFault("EINVAL");
+    if (algorithm !== "sha256" || rootHash === undefined || !/^[0-9a-f]{64}$/.test(rootHash)) {
+      throw new KernelFault("EINVAL");
+    }
+    if (salt === undefined || !/^(-|([0-9a-f]{2}){1,256})$/.test(salt)) throw new KernelFault("EINVAL");
+    if (optionCount !== undefined && (optionCount !== "1" || rest.length > 0)) throw new KernelFault("EINVAL");
+    if (option !== undefined && !(option in REACTIONS)) throw new KernelFault("EINVAL");
+    const [blocks, hashStart] = [Number(count), Number(start)];
+    if (!Number.isSafeInteger(blocks) || blocks < 1 || !Number.isSafeInteger(hashStart)) throw new KernelFault("EINVAL");
+    const [data, hash] = [this.#lookUp(dataPath), this.#lookUp(hashPath)];
+    if (data.content.size < blocks * VERITY_BLOCK_SIZE) throw new KernelFault("EINVAL");
+    return new VerityDevice({
+      data: data.content,
+      hash: hash.content,
+      blocks,
+      hashStart,
+      rootHash,
+      salt: salt === "-" ? "" : salt,
+      reaction: option === undefined ? "error" : REACTIONS[option as keyof typeof REACTIONS],
+    });
+  }
+
+  #lookUp(path: string | undefined): BlockDevice {
+    const { inode } = this.#mounts.resolve(path ?? "");
+    if (inode.kind !== "block-device") throw new KernelFault("ENOTBLK");
+    return this.#blockDevices.get(inode.device);
+  }
+
+  #resume(device: MappedDevice, flags: number): void {
+    if ((flags & DM_SUSPEND_FLAG) !== 0) throw new KernelFault("EINVAL");
+    if (device.inactive === undefined && device.active === undefined) throw new KernelFault("EINVAL");
+    device.active = device.inactive ?? device.active;
+    device.inactive = undefined;
+  }
+
+  #remove(device: MappedDevice, flags: number): void {
+    if (device.block === undefined || device.block.openers === 0) return this.#drop(device);
+    if ((flags & DM_DEFERRED_REMOVE) === 0) throw new KernelFault("EBUSY");
+    device.isRemovedWhenUnused = true;
+  }
+
+  #drop(device: MappedDevice): void {
+    this.devices.delete(device.name);
+    if (device.block !== undefined) this.#blockDevices.remove(device.block);
+  }
+}
