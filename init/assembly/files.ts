@@ -81,10 +81,12 @@ export class DirectoryReader {
   /** The name that `next` found: an address of NUL-terminated bytes, valid until the next call. */
   name: usize = 0;
   nameLength: i32 = 0;
+  /** 0, or -errno when `next` ended because the directory could not be read to its end. */
+  fault: i32 = 0;
 
   /** 0 or -errno. */
   open(parent: i32, path: usize): i32 {
-    this.filled = this.position = 0;
+    this.filled = this.position = this.fault = 0;
     this.directory = kernel.openat(parent, path, kernel.O_RDONLY | kernel.O_DIRECTORY | kernel.O_CLOEXEC, 0);
     return min(this.directory, 0);
   }
@@ -93,7 +95,7 @@ export class DirectoryReader {
     return this.directory;
   }
 
-  /** Goes to the next name. At the end, and when reading fails, closes the directory and says false. */
+  /** Goes to the next name. At the end, and when reading fails (see `fault`), closes the directory and says false. */
   next(): bool {
     while (this.position < this.filled || this.refill()) {
       const entry = this.buffer + this.position;
@@ -110,6 +112,7 @@ export class DirectoryReader {
   private refill(): bool {
     this.filled = kernel.getdents64(this.directory, this.buffer, DIRENT_BUFFER);
     this.position = 0;
+    this.fault = min(this.filled, 0);
     return this.filled > 0;
   }
 

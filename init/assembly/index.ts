@@ -6,7 +6,7 @@ import { armPanic, fail, readPolicy } from "./failure";
 import { makeDirectory, readWholeFile } from "./files";
 import * as kernel from "./kernel";
 import { parsePlan, PLAN_HEADER, Step } from "./plan";
-import { compose, INFO, outcome, problem, say } from "./report";
+import { because, compose, ERROR, INFO, outcome, problem, say } from "./report";
 import { coldplugStep } from "./steps/coldplug";
 import { deviceStep } from "./steps/device";
 import { forwardStep } from "./steps/forward";
@@ -69,7 +69,7 @@ function carryOut(step: Step): bool {
 const fileSystem = new Writer(16);
 const place = new Writer(16);
 
-/** The kernel's own file systems. One that fails shows itself in the step that needs it. */
+/** The kernel's own file systems. One that fails is reported; whether it matters shows in the step that needs it. */
 function mountApiFileSystems(): void {
   const quiet = kernel.MS_NOSUID | kernel.MS_NOEXEC | kernel.MS_NODEV;
   mountApi("devtmpfs", "/dev", kernel.MS_NOSUID, "mode=0755");
@@ -80,7 +80,10 @@ function mountApiFileSystems(): void {
 
 function mountApi(type: string, target: string, flags: i32, options: string): void {
   makeDirectory(place.reset().literal(target).path(), 0o755);
-  kernel.mount(fileSystem.reset().literal(type).path(), place.path(), fileSystem.path(), flags, path(options));
+  const result = kernel.mount(fileSystem.reset().literal(type).path(), place.path(), fileSystem.path(), flags, path(options));
+  if (result >= 0) return;
+  because(compose().literal("cannot mount ").literal(type).literal(" at ").literal(target), result);
+  say(ERROR);
 }
 
 /** Where AssemblyScript's own checks end (`assert`, an index out of bounds): the program stops at once. */

@@ -35,7 +35,9 @@ export function waitForUevent(timeoutMs: i32): void {
     kernel.sleep(timeoutMs);
     return;
   }
-  if (kernel.waitReadable(socket, timeoutMs) <= 0) return;
+  const ready = kernel.waitReadable(socket, timeoutMs);
+  if (ready < 0) kernel.sleep(timeoutMs); // or the wait would go round without a pause
+  if (ready <= 0) return;
   // One look at all devices answers any number of events.
   while (kernel.read(socket, event, EVENT_CAPACITY) > 0) continue;
 }

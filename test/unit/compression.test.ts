@@ -130,6 +130,35 @@ describe("errors", () => {
   });
 });
 
+describe("lzo", () => {
+  /** An lzop file of version 0x1030 without checksums, name and time, with one block. */
+  const lzop = (size: number, block: Uint8Array): Uint8Array => {
+    const sizes = Buffer.alloc(8);
+    sizes.writeUInt32BE(size, 0);
+    sizes.writeUInt32BE(block.length, 4);
+    const magic = Buffer.from("894c5a4f000d0a1a0a", "hex");
+    const header = Buffer.from([0x10, 0x30, 0x20, 0xa0, 0x09, 0x40, 3, 9, ...Buffer.alloc(4 + 8 + 4 + 1 + 4)]);
+    return join(magic, header, sizes, block, Buffer.alloc(4));
+  };
+  const literals = Uint8Array.from({ length: 2100 }, (_, i) => (i * 31) & 0xff);
+  /** 3 + 15 + 8 * 255 + 42 literals. */
+  const literalRun = join(Uint8Array.of(0, 0, 0, 0, 0, 0, 0, 0, 0, 42), literals);
+  /** 2 + 31 + 2 * 255 + 10 times the byte before, so that the block is shorter than what it unpacks to. */
+  const repeat = Uint8Array.of(0b0010_0000, 0, 0, 10, 0, 0);
+  const end = Uint8Array.of(0x11, 0, 0);
+
+  it("knows the three bytes from beyond 2 KiB that only follow literals, and no encoder likes to write", async () => {
+    // 0000DDSS HHHHHHHH: 3 bytes from (H << 2) + D + 2049 back, then S literals; after those, 2 bytes from within 1 KiB.
+    const block = join(literalRun, Uint8Array.of(0b0000_0101, 2, 0xaa), Uint8Array.of(0b0000_1000, 1), repeat, end);
+    const from = 2100 - (8 + 1 + 2049);
+    const far = join(literals, literals.subarray(from, from + 3), Uint8Array.of(0xaa));
+    const near = far.subarray(far.length - 7, far.length - 5);
+    const expected = join(far, near, new Uint8Array(553).fill(near[1] as number));
+    const { output } = await decompress(lzop(expected.length, block));
+    expect(Buffer.compare(output, expected)).toBe(0);
+  });
+});
+
 describe("compress", () => {
   it.each(["gzip", "zstd"] as const)("makes %s that unpacks to the same bytes", async (method) => {
     await fc.assert(

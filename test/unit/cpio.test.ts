@@ -258,7 +258,9 @@ describe("encodeCpio", () => {
   it("writes the same bytes for the same tree", () => {
     const bytes = encode(sampleTree());
     expect(bytes.length % 4).toBe(0);
-    expect(createHash("sha256").update(bytes).digest("hex")).toBe("f16a6c6e31a5fe403d2c793e13b36d0c4d02fada460730ddee70011563f1ac2a");
+    expect(createHash("sha256").update(bytes).digest("hex")).toBe(
+      "f16a6c6e31a5fe403d2c793e13b36d0c4d02fada460730ddee70011563f1ac2a",
+    );
   });
 
   it("looks like this", async () => {

@@ -20,10 +20,10 @@ const MICROCODE = rawArchive(
 const PLAIN = rawArchive({ name: "plain", data: "1" });
 const MAIN = rawArchive({ name: "etc", mode: DIRECTORY_MODE }, { name: "etc/main", data: "2" });
 
-async function sample(): Promise<Uint8Array> {
+async function sample(last: "gzip" | "zstd" = "gzip"): Promise<Uint8Array> {
   const zstd = await compress(MAIN, { method: "zstd" });
-  const gzip = await compress(rawArchive({ name: "etc/last", data: "3" }), { method: "gzip" });
-  return join(MICROCODE, nul(512), PLAIN, aligned(zstd), aligned(gzip), nul(100));
+  const packed = await compress(rawArchive({ name: "etc/last", data: "3" }), { method: last });
+  return join(MICROCODE, nul(512), PLAIN, aligned(zstd), aligned(packed), nul(100));
 }
 
 function bootconfig(text: string, change: (footer: DataView) => void = () => undefined): Uint8Array {
@@ -86,9 +86,9 @@ describe("readInitramfs", () => {
   });
 
   it("looks like this", async () => {
-    await expect(dumpInitramfs(await readInitramfs(join(await sample(), bootconfig("key = 1"))))).toMatchFileSnapshot(
-      "../golden/initramfs-sample.txt",
-    );
+    // Without gzip: its length depends on the zlib that Node was built with.
+    const bytes = join(await sample("zstd"), bootconfig("key = 1"));
+    await expect(dumpInitramfs(await readInitramfs(bytes))).toMatchFileSnapshot("../golden/initramfs-sample.txt");
   });
 
   it("warns where the kernel would take what follows for a part of an LZ4 stream", async () => {

@@ -90,8 +90,8 @@ function loadDriversFor(alias: usize, length: i32): void {
 function parseDrivers(table: Text): void {
   let from = 0;
   let words: Text[] = [];
-  for (let i = 0; i < table.length; i++) {
-    const byte = table.at(i);
+  for (let i = 0; i <= table.length; i++) {
+    const byte = i < table.length ? table.at(i) : LINE_FEED;
     if (byte != SPACE && byte != LINE_FEED) continue;
     if (i > from) words.push(table.slice(from, i));
     from = i + 1;

@@ -65,7 +65,7 @@ function forwardDirectory(level: i32): i32 {
     from.truncate(fromLength);
     to.truncate(toLength);
   }
-  return 0;
+  return reader.fault;
 }
 
 function forwardEntry(level: i32): i32 {
@@ -83,12 +83,12 @@ function forwardEntry(level: i32): i32 {
   if (result < 0) return result;
   result = kernel.mkdir(to.path(), mode);
   if (result >= 0) {
-    kernel.lchown(to.path(), uid, gid);
-    kernel.chmod(to.path(), mode);
-  } else if (result != -kernel.EEXIST) {
-    return result;
+    result = kernel.lchown(to.path(), uid, gid);
+    if (result >= 0) result = kernel.chmod(to.path(), mode);
+  } else if (result == -kernel.EEXIST) {
+    result = 0;
   }
-  return forwardDirectory(level + 1);
+  return result < 0 ? result : forwardDirectory(level + 1);
 }
 
 /**

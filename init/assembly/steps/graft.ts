@@ -34,6 +34,7 @@ export function graftStep(step: Step): bool {
       return because(problem("cannot show ").text(from.toText()).literal(" at ").text(to.toText()), grafted);
     }
   }
+  if (entries.fault < 0) return because(problem("cannot list ").text(source), entries.fault);
   outcome().text(source).literal(" at ").text(place);
   kernel.umount2(from.reset().text(source).path(), kernel.MNT_DETACH);
   return true;

@@ -8,8 +8,8 @@ import { timelineStart, writeTimeline } from "../timeline";
 import { modulesLoaded } from "./modules";
 import { releaseVerityDevices } from "./verity";
 
-/** The file systems of the kernel's interfaces, which go along into every root. */
-const API_FILE_SYSTEMS: StaticArray<string> = ["/dev", "/proc", "/sys", "/run"];
+/** The file systems of the kernel's interfaces, which go along into every root; the way to the kernel log is the last. */
+const API_FILE_SYSTEMS: StaticArray<string> = ["/proc", "/sys", "/run", "/dev"];
 
 // struct statfs (statfs(2)) on 64-bit machines begins with the type
 const STATFS_SIZE: i32 = 120;

@@ -2,7 +2,7 @@ import { type ByteSource, FormatError, MemorySource } from "../../../src/bytes/i
 import { type Gpt, partitionSource, readGpt } from "../../../src/formats/gpt/index.ts";
 import type { SimulatedClock } from "./clock.ts";
 import { KernelFault } from "./errno.ts";
-import { type FileSystem, FileInode, generated, SpecialInode, SymlinkInode } from "./inodes.ts";
+import { FileInode, type FileSystem, generated, SpecialInode, SymlinkInode } from "./inodes.ts";
 import { type DeviceNumber, FIRST_DISK_MAJOR, MINORS_A_DISK } from "./layout.ts";
 import type { Uevents } from "./uevents.ts";
 
@@ -82,12 +82,19 @@ export class BlockDevices {
     this.add(new BlockDevice(disk.name, { major, minor: firstMinor }, content, { hasNoMedium }), folder);
     if (hasNoMedium) return;
     this.#clock.schedule(disk.partitionsAfterMs ?? 0, () => {
-      for (const partition of partitionsOf(content)) {
+      for (const partition of partitionsOf(disk.content, content)) {
         const separator = /\d$/.test(disk.name) ? "p" : "";
         const name = `${disk.name}${separator}${partition.number}`;
         const number = { major, minor: firstMinor + partition.number };
         const { root } = this.#sysfs;
-        root.put(`${folder}/${name}/partition`, new FileInode(this.#sysfs, 0o444, generated(() => `${partition.number}\n`)));
+        root.put(
+          `${folder}/${name}/partition`,
+          new FileInode(
+            this.#sysfs,
+            0o444,
+            generated(() => `${partition.number}\n`),
+          ),
+        );
         this.add(new BlockDevice(name, number, partitionSource(content, partition)), `${folder}/${name}`);
       }
     });
@@ -98,7 +105,14 @@ export class BlockDevices {
     const { major, minor } = device.number;
     this.#devices.set(keyOf(device.number), device);
     const { root } = this.#sysfs;
-    root.put(`${folder}/dev`, new FileInode(this.#sysfs, 0o444, generated(() => `${major}:${minor}\n`)));
+    root.put(
+      `${folder}/dev`,
+      new FileInode(
+        this.#sysfs,
+        0o444,
+        generated(() => `${major}:${minor}\n`),
+      ),
+    );
     root.put(`class/block/${device.name}`, new SymlinkInode(this.#sysfs, `../../${folder}`));
     this.#devtmpfs.root.put(device.name, new SpecialInode(this.#devtmpfs, "block-device", 0o600, device.number));
     this.#uevents.send({ action: "add", path: `/${folder}`, subsystem: "block" });
@@ -116,8 +130,19 @@ function keyOf({ major, minor }: DeviceNumber): string {
   return `${major}:${minor}`;
 }
 
-/** What the kernel finds: nothing on a disk without a table, or with one that is damaged or cut off. */
-function partitionsOf(content: ByteSource): Gpt["partitions"] {
+const known = new WeakMap<Disk["content"], Gpt["partitions"]>();
+
+/**
+ * What the kernel finds: nothing on a disk without a table, or with one that is damaged or cut off. Found once for each
+ * disk: tests start hundreds of machines with the same one, and never change its bytes.
+ */
+function partitionsOf(disk: Disk["content"], content: ByteSource): Gpt["partitions"] {
+  const partitions = known.get(disk) ?? readPartitions(content);
+  known.set(disk, partitions);
+  return partitions;
+}
+
+function readPartitions(content: ByteSource): Gpt["partitions"] {
   try {
     return readGpt(content).partitions;
   } catch (error) {

@@ -1,4 +1,4 @@
-import { type FileSystem, FileInode, generated, SymlinkInode } from "./inodes.ts";
+import { FileInode, type FileSystem, generated, SymlinkInode } from "./inodes.ts";
 import type { Uevents } from "./uevents.ts";
 
 /** Something on a bus that a driver can make use of. */
@@ -33,7 +33,11 @@ export class Buses {
     const folder = `devices/${bus}0/${name}`;
     this.#sysfs.root.directory(folder);
     if (modalias !== undefined) {
-      const file = new FileInode(this.#sysfs, 0o444, generated(() => `${modalias}\n`));
+      const file = new FileInode(
+        this.#sysfs,
+        0o444,
+        generated(() => `${modalias}\n`),
+      );
       this.#sysfs.root.put(`${folder}/modalias`, file);
     }
     this.#sysfs.root.put(`bus/${bus}/devices/${name}`, new SymlinkInode(this.#sysfs, `../../../${folder}`));

@@ -13,7 +13,10 @@ export class SimulatedClock {
 
   /** Has something happen `delayMs` from now; at once when that is 0. Events of the same time happen in order. */
   schedule(delayMs: number, happen: () => void): void {
-    if (delayMs === 0) return happen();
+    if (delayMs === 0) {
+      happen();
+      return;
+    }
     this.#events.push({ at: this.now + delayMs * NANOSECONDS_IN_MS, order: this.#count++, happen });
     this.#events.sort((a, b) => a.at - b.at || a.order - b.order);
   }

@@ -94,7 +94,8 @@ export class DeviceMapper {
     const spec = DmTargetSpec.parse(payload);
     const text = Buffer.from(payload.subarray(DmTargetSpec.size)).toString("latin1");
     const end = text.indexOf("\0");
-    if (end < 0 || spec.next < DmTargetSpec.size + end + 1 || spec.next % ALIGNMENT !== 0) throw new KernelFault("EINVAL");
+    if (end < 0 || spec.next < DmTargetSpec.size + end + 1 || spec.next % ALIGNMENT !== 0)
+      throw new KernelFault("EINVAL");
     if (count !== 1 || spec.sector_start !== 0n) throw new KernelFault("EINVAL");
     if (spec.target_type !== "verity" || !this.hasVerity) throw new KernelFault("EINVAL");
     // dm-verity-target.c: "Device must be readonly"
@@ -140,7 +141,8 @@ export class DeviceMapper {
     if (optionCount !== undefined && (optionCount !== "1" || rest.length > 0)) throw new KernelFault("EINVAL");
     if (option !== undefined && !(option in REACTIONS)) throw new KernelFault("EINVAL");
     const [blocks, hashStart] = [Number(count), Number(start)];
-    if (!Number.isSafeInteger(blocks) || blocks < 1 || !Number.isSafeInteger(hashStart)) throw new KernelFault("EINVAL");
+    if (!Number.isSafeInteger(blocks) || blocks < 1 || !Number.isSafeInteger(hashStart))
+      throw new KernelFault("EINVAL");
     const [data, hash] = [this.#lookUp(dataPath), this.#lookUp(hashPath)];
     if (data.content.size < blocks * VERITY_BLOCK_SIZE) throw new KernelFault("EINVAL");
     return new VerityDevice({
@@ -168,9 +170,10 @@ export class DeviceMapper {
   }
 
   #remove(device: MappedDevice, flags: number): void {
-    if (device.block === undefined || device.block.openers === 0) return this.#drop(device);
-    if ((flags & DM_DEFERRED_REMOVE) === 0) throw new KernelFault("EBUSY");
-    device.isRemovedWhenUnused = true;
+    const isUsed = device.block !== undefined && device.block.openers > 0;
+    if (isUsed && (flags & DM_DEFERRED_REMOVE) === 0) throw new KernelFault("EBUSY");
+    if (isUsed) device.isRemovedWhenUnused = true;
+    else this.#drop(device);
   }
 
   #drop(device: MappedDevice): void {

@@ -153,7 +153,11 @@ function newInode(fileSystem: FileSystem, node: Node): Inode {
     case "directory":
       return new DirectoryInode(fileSystem);
     case "file":
-      return new FileInode(fileSystem, 0, lazyContent(node.content.size, () => node.content.read(0, node.content.size)));
+      return new FileInode(
+        fileSystem,
+        0,
+        lazyContent(node.content.size, () => node.content.read(0, node.content.size)),
+      );
     case "symlink":
       return new SymlinkInode(fileSystem, node.target);
     case "character-device":
@@ -188,7 +192,11 @@ function merge(directory: DirectoryInode, layer: DirectoryInode): void {
 function copyOf(fileSystem: FileSystem, inode: Exclude<Inode, DirectoryInode>): Inode {
   const copy = (() => {
     if (inode instanceof FileInode) {
-      return new FileInode(fileSystem, 0, lazyContent(inode.content.size, () => inode.content.read()));
+      return new FileInode(
+        fileSystem,
+        0,
+        lazyContent(inode.content.size, () => inode.content.read()),
+      );
     }
     if (inode instanceof SymlinkInode) return new SymlinkInode(fileSystem, inode.target);
     return new SpecialInode(fileSystem, inode.kind, 0, inode.device);

@@ -13,6 +13,7 @@ export const O_TRUNC = 0o1000;
 export const O_NONBLOCK = 0o4000;
 export const O_DIRECTORY = 0o200000;
 export const O_NOFOLLOW = 0o400000;
+export const O_CLOEXEC = 0o2000000;
 
 // linux/mount.h
 export const MS_RDONLY = 1;
@@ -64,7 +65,12 @@ export const STATX_BASIC_STATS = 0x7ff;
 export const Statfs = struct("statfs", 120, { f_type: u64(0), f_bsize: u64(8) });
 
 /** The fixed part of struct linux_dirent64 (getdents64(2)); the name follows, NUL-terminated. */
-export const Dirent64 = struct("linux_dirent64", 19, { d_ino: u64(0), d_off: u64(8), d_reclen: u16(16), d_type: u8(18) });
+export const Dirent64 = struct("linux_dirent64", 19, {
+  d_ino: u64(0),
+  d_off: u64(8),
+  d_reclen: u16(16),
+  d_type: u8(18),
+});
 export const DIRENT_ALIGNMENT = 8;
 
 /** linux/dm-ioctl.h */

@@ -1,9 +1,9 @@
 import type { ByteSource } from "../../../src/bytes/index.ts";
 import type { BlockDevice } from "./block-devices.ts";
 import { KernelFault } from "./errno.ts";
-import type { DirectoryInode, FileInode } from "./inodes.ts";
+import type { FileInode, Inode } from "./inodes.ts";
 import { type KernelLog, LINES_AN_OPENING } from "./kernel-log.ts";
-import { type DirectoryPlace, type Place, asDirectory } from "./mounts.ts";
+import { asDirectory, type DirectoryPlace, type Place } from "./mounts.ts";
 import type { UeventSocket } from "./uevents.ts";
 
 /** What a descriptor stands for. The calls that a kind of file does not know fail as on Linux. */
@@ -90,7 +90,7 @@ export class OpenDirectory extends OpenFile {
   }
 
   /** Hands out names for as long as `take` has room for them. */
-  list(take: (name: string, inode: DirectoryInode["entries"] extends Map<string, infer I> ? I : never) => boolean): void {
+  list(take: (name: string, inode: Inode) => boolean): void {
     const { inode } = this.#place;
     this.#names ??= [".", "..", ...inode.entries.keys()];
     for (; this.#next < this.#names.length; this.#next++) {
@@ -188,12 +188,14 @@ const MOST_DESCRIPTORS = 1024;
 /** The one process's descriptors. 0 to 2 are the console, as the kernel hands it to PID 1. */
 export class DescriptorTable {
   readonly #files = new Map<number, OpenFile>();
+  readonly #closedByExec = new Set<number>();
 
-  add(file: OpenFile): number {
+  add(file: OpenFile, isClosedByExec: boolean): number {
     let descriptor = FIRST_DESCRIPTOR;
     while (this.#files.has(descriptor)) descriptor++;
     if (descriptor >= MOST_DESCRIPTORS) throw new KernelFault("EMFILE");
     this.#files.set(descriptor, file);
+    if (isClosedByExec) this.#closedByExec.add(descriptor);
     return descriptor;
   }
 
@@ -206,15 +208,16 @@ export class DescriptorTable {
   close(descriptor: number): void {
     this.get(descriptor).close();
     this.#files.delete(descriptor);
+    this.#closedByExec.delete(descriptor);
   }
 
-  closeAll(): void {
-    for (const descriptor of [...this.#files.keys()]) this.close(descriptor);
+  /** Closes what execve(2) closes. */
+  exec(): void {
+    for (const descriptor of this.#closedByExec) this.close(descriptor);
   }
 
-  /** Those that are open now. */
-  *all(): Generator<OpenFile> {
-    yield* this.#files.values();
+  /** How many are open. */
+  get count(): number {
+    return this.#files.size;
   }
 }
-

@@ -58,7 +58,9 @@ export class VerityDevice implements ByteSource {
       if (this.#sound.has(`${key}:${digest}`)) return;
       const holder = start + Math.floor(index / HASHES_A_BLOCK);
       if (index >= blocks * HASHES_A_BLOCK) throw new Error("The levels of the tree do not fit");
-      const expected = read(hash, holder).subarray((index % HASHES_A_BLOCK) * DIGEST_SIZE).subarray(0, DIGEST_SIZE);
+      const expected = read(hash, holder)
+        .subarray((index % HASHES_A_BLOCK) * DIGEST_SIZE)
+        .subarray(0, DIGEST_SIZE);
       if (Buffer.from(expected).toString("hex") !== digest) this.#corrupted(block);
       digest = this.#digest(hash, holder);
       index = Math.floor(index / HASHES_A_BLOCK);

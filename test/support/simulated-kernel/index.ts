@@ -1,0 +1,12 @@
+export type { Disk } from "./block-devices.ts";
+export { type Boot, type BootOptions, boot } from "./boot.ts";
+export type { BusDevice, Driver } from "./buses.ts";
+export type { End } from "./ends.ts";
+export { ERRNO, type ErrnoName, KernelFault } from "./errno.ts";
+export type { Call, Fault } from "./faults.ts";
+export type { FileView } from "./file-view.ts";
+export { firstStage } from "./first-stage.ts";
+export { type KernelOptions, SimulatedKernel } from "./kernel.ts";
+export type { LogRecord } from "./kernel-log.ts";
+export { moduleFile, type SimulatedModule } from "./modules.ts";
+export { standardModules } from "./standard-modules.ts";

@@ -1,0 +1,132 @@
+import type { Tree } from "../../../src/tree/index.ts";
+import { BlockDevices } from "./block-devices.ts";
+import { Buses } from "./buses.ts";
+import { SimulatedClock } from "./clock.ts";
+import { DeviceMapper } from "./device-mapper.ts";
+import { anonymousFileSystem, FileSystems, fill } from "./file-systems.ts";
+import { FileView } from "./file-view.ts";
+import { DirectoryInode, FileInode, type FileSystem, generated, SpecialInode } from "./inodes.ts";
+import { KernelLog } from "./kernel-log.ts";
+import { DEVICE_NUMBERS } from "./layout.ts";
+import { ModuleLoader, type SimulatedModule } from "./modules.ts";
+import { MountNamespace } from "./mounts.ts";
+import { DescriptorTable } from "./open-files.ts";
+import { Uevents } from "./uevents.ts";
+
+/** What is different from one simulated kernel to the next. */
+export interface KernelOptions {
+  /** What the kernel unpacked: the first stage, and whatever was appended to it. */
+  readonly initrd: Tree;
+  /** "ramfs" when the command line has root=, else "tmpfs" (default); "ext2" for an initrd of the old kind. */
+  readonly rootfs?: "tmpfs" | "ramfs" | "ext2";
+  /** From Linux 7 on there is something below the first root, so that it can be left by pivot_root(2). */
+  readonly pivotRootFromRootfs?: boolean;
+  readonly modules?: Readonly<Record<string, SimulatedModule<SimulatedKernel>>>;
+  /** `loglevel=`, default 7: everything but debugging. */
+  readonly consoleLevel?: number;
+  /** `panic=`, in seconds; default 0: stand still. */
+  readonly panicTimeout?: number;
+  /** The minor number of the first device that is made with the device mapper. */
+  readonly firstMappedMinor?: number;
+  /** read(2) and write(2) of regular files never move more bytes than this at once. */
+  readonly largestTransfer?: number;
+}
+
+/** How long after its start the kernel runs /init. */
+const START_MS = 1000;
+
+const CONSOLE_LEVELS = "\t4\t1\t7\n";
+
+/** A Linux kernel of which the first stage notices no difference: deterministic, in memory, without real time. */
+export class SimulatedKernel {
+  readonly clock = new SimulatedClock(START_MS);
+  readonly log: KernelLog;
+  readonly uevents = new Uevents();
+  readonly mounts: MountNamespace;
+  readonly fileSystems: FileSystems;
+  readonly blockDevices: BlockDevices;
+  readonly buses: Buses;
+  readonly deviceMapper: DeviceMapper;
+  readonly modules: ModuleLoader<SimulatedKernel>;
+  readonly descriptors = new DescriptorTable();
+  readonly rootfs: FileSystem;
+  readonly largestTransfer: number;
+  /** /proc/sys/kernel/panic */
+  panicTimeout: number;
+  readonly #devtmpfs = anonymousFileSystem("devtmpfs");
+
+  constructor(options: KernelOptions) {
+    this.log = new KernelLog(options.consoleLevel ?? 7);
+    this.panicTimeout = options.panicTimeout ?? 0;
+    this.largestTransfer = options.largestTransfer ?? Number.MAX_SAFE_INTEGER;
+    this.rootfs = makeRootfs(options);
+    this.mounts = new MountNamespace(
+      this.rootfs,
+      options.pivotRootFromRootfs ? anonymousFileSystem("nullfs") : undefined,
+    );
+    const sysfs = anonymousFileSystem("sysfs");
+    for (const folder of ["class/block", "bus", "devices"]) sysfs.root.directory(folder);
+    const devtmpfs = this.#devtmpfs;
+    this.buses = new Buses(sysfs, this.uevents);
+    this.blockDevices = new BlockDevices({ clock: this.clock, devtmpfs, sysfs, uevents: this.uevents });
+    this.fileSystems = new FileSystems({ devtmpfs, sysfs, proc: this.#makeProc() }, this.blockDevices, this.mounts);
+    this.deviceMapper = new DeviceMapper(this.blockDevices, this.mounts, options.firstMappedMinor ?? 0);
+    this.modules = new ModuleLoader(options.modules ?? {}, this);
+    for (const name of ["null", "kmsg", "console"] as const) this.addCharacterDevice(name, DEVICE_NUMBERS[name]);
+  }
+
+  addCharacterDevice(path: string, number: { major: number; minor: number }): void {
+    this.#devtmpfs.root.put(path, new SpecialInode(this.#devtmpfs, "character-device", 0o600, number));
+  }
+
+  /** All files as the process sees them now. */
+  get files(): FileView {
+    return new FileView(this.mounts, this.mounts.root);
+  }
+
+  /** What is left in the first root file system, wherever it is mounted now. */
+  get rootfsFiles(): readonly string[] {
+    return [...namesBelow(this.rootfs.root, "")];
+  }
+
+  /** What a next stage does that goes on into its own root: it unmounts everything that it was started from. */
+  leaveRoot(): void {
+    const { root } = this.mounts;
+    for (const child of [...root.mount.children]) {
+      if (child.mountPoint !== undefined) this.mounts.unmount({ mount: child, inode: child.root }, true);
+    }
+    this.mounts.unmount(root, true);
+  }
+
+  #makeProc(): FileSystem {
+    const proc = anonymousFileSystem("proc");
+    const panic = generated(
+      () => `${this.panicTimeout}\n`,
+      (text) => {
+        this.panicTimeout = Number(text);
+      },
+    );
+    proc.root.put("sys/kernel/panic", new FileInode(proc, 0o644, panic));
+    const printk = generated(() => `${this.log.consoleLevel}${CONSOLE_LEVELS}`);
+    proc.root.put("sys/kernel/printk", new FileInode(proc, 0o644, printk));
+    return proc;
+  }
+}
+
+/** The initrd over the few files of the archive that is built into every kernel (usr/default_cpio_list). */
+function makeRootfs({ initrd, rootfs: type = "tmpfs" }: KernelOptions): FileSystem {
+  const fileSystem = anonymousFileSystem(type);
+  fill(fileSystem.root, initrd.root);
+  const console = new SpecialInode(fileSystem, "character-device", 0o600, DEVICE_NUMBERS.console);
+  fileSystem.root.put("dev/console", console);
+  const home = fileSystem.root.entries.get("root") ?? fileSystem.root.link("root", new DirectoryInode(fileSystem));
+  home.permissions = 0o700;
+  return fileSystem;
+}
+
+function* namesBelow(directory: DirectoryInode, prefix: string): Generator<string> {
+  for (const [name, inode] of directory.entries) {
+    yield `${prefix}/${name}`;
+    if (inode instanceof DirectoryInode) yield* namesBelow(inode, `${prefix}/${name}`);
+  }
+}

@@ -1,0 +1,81 @@
+import { readFileSync } from "node:fs";
+import { toText } from "../../src/bytes/index.ts";
+import { readInitramfs, treeOfInitramfs } from "../../src/formats/cpio/index.ts";
+import { directory, type RegularFile, regularFile, Tree } from "../../src/tree/index.ts";
+import { initrdFixture } from "./fixtures.ts";
+
+/** Debian's busybox and what it is linked with, out of an initrd that has them: a userland of 3 MB. */
+const BUSYBOX_FILES = {
+  busybox: "usr/bin/busybox",
+  loader: "usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2",
+  libc: "usr/lib/x86_64-linux-gnu/libc.so.6",
+  libresolv: "usr/lib/x86_64-linux-gnu/libresolv.so.2",
+} as const;
+
+type BusyboxFiles = Readonly<Record<keyof typeof BUSYBOX_FILES, RegularFile>>;
+
+async function readBusybox(): Promise<BusyboxFiles> {
+  const initramfs = await readInitramfs(readFileSync(initrdFixture("initramfs-tools", "6.12-amd64")));
+  const { tree } = treeOfInitramfs(initramfs);
+  const program = (path: string): RegularFile => {
+    const node = tree.resolve(path);
+    if (node?.kind !== "file") throw new Error(`The initrd of initramfs-tools has no ${toText(path)}`);
+    // A copy, so that not the whole initrd stays in memory with it.
+    return regularFile(Uint8Array.from(node.content.read(0, node.content.size)), { permissions: 0o755 });
+  };
+  return {
+    busybox: program(BUSYBOX_FILES.busybox),
+    loader: program(BUSYBOX_FILES.loader),
+    libc: program(BUSYBOX_FILES.libc),
+    libresolv: program(BUSYBOX_FILES.libresolv),
+  };
+}
+
+const files = await readBusybox();
+
+/** Where busybox stands in a tree that has nothing else. */
+export function addBusybox(tree: Tree): void {
+  tree.setWithParents("bin/busybox", files.busybox);
+  tree.setWithParents("lib64/ld-linux-x86-64.so.2", files.loader);
+  tree.setWithParents("lib/x86_64-linux-gnu/libc.so.6", files.libc);
+  tree.setWithParents("lib/x86_64-linux-gnu/libresolv.so.2", files.libresolv);
+}
+
+/** Where busybox stands in somebody else's tree: out of the way of that tree's own programs. */
+export function addPrivateBusybox(tree: Tree, folder: string): void {
+  tree.setWithParents(`${folder}/busybox`, files.busybox);
+  tree.setWithParents(`${folder}/ld.so`, files.loader);
+  tree.setWithParents(`${folder}/libc.so.6`, files.libc);
+  tree.setWithParents(`${folder}/libresolv.so.2`, files.libresolv);
+}
+
+/** How a shell calls what `addPrivateBusybox` put into `folder`. */
+export function privateBusybox(folder: string): string {
+  return `/${folder}/ld.so --library-path /${folder} /${folder}/busybox`;
+}
+
+/** What the small initrd has in it for stories to damage: read by nobody, and read by those who want to. */
+export const UNREAD_FILE = "usr/share/unread";
+export const SECOND_PROGRAM = "bin/second";
+
+const UNREAD_BYTES = 1 << 20;
+
+const INIT = `#!/bin/busybox sh
+# Carries out what a story appended; a story without any wants to see that this is reached.
+echo "lazyrd small initrd: init runs" > /dev/kmsg
+[ -f /story ] && . /story
+/bin/busybox echo o > /proc/sysrq-trigger
+/bin/busybox sleep 60
+`;
+
+/** An initrd that is busybox and a script as /init, which carries out the file /story where there is one. */
+export function smallInitrd(): Tree {
+  const tree = new Tree();
+  addBusybox(tree);
+  tree.set("init", regularFile(Buffer.from(INIT), { permissions: 0o755 }));
+  tree.setWithParents(UNREAD_FILE, regularFile(Buffer.alloc(UNREAD_BYTES, "nobody reads this. ")));
+  // The same program once more, at blocks of its own, behind 256 KiB that no read ahead will cross by chance.
+  tree.setWithParents(SECOND_PROGRAM, regularFile(files.busybox.content, { permissions: 0o755 }));
+  for (const name of ["dev", "proc", "run", "sys", "mnt", "tmp"]) tree.set(name, directory());
+  return tree;
+}

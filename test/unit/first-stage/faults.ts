@@ -1,0 +1,127 @@
+import { expect } from "vitest";
+import type { Boot, Call, ErrnoName } from "../../support/simulated-kernel/index.ts";
+import { type Story, tell, textOf } from "./machine.ts";
+
+const NANOSECONDS_IN_US = 1000;
+const FAILED = /^lazyrd: FAILED(?: at plan line (\d+) \(([a-z-]+)\))?: (.+)$/m;
+/** What stands in it is the time, which a fault may change. */
+const TIMELINE = "/run/lazyrd/timeline.json";
+
+interface TimelineStep {
+  readonly line: number;
+  readonly step: string;
+  readonly startUs: number;
+  readonly endUs: number;
+}
+
+export interface Timeline {
+  readonly version: number;
+  readonly firstLineUs: number;
+  readonly handOverUs: number;
+  readonly steps: readonly TimelineStep[];
+}
+
+export function timelineOf(boot: Boot): Timeline {
+  return JSON.parse(boot.kernel.files.text(TIMELINE) ?? "") as Timeline;
+}
+
+/** What PID 1 said when it gave up. */
+export function failureOf(boot: Boot): { line: number | undefined; verb: string | undefined; message: string } {
+  const found = FAILED.exec(textOf(boot).replace(/^FAILED/gm, "lazyrd: FAILED"));
+  if (found === null)
+    throw new Error(`The first stage ended with ${boot.end.kind} and without a word:\n${textOf(boot)}`);
+  const [, line, verb, message = ""] = found;
+  return { line: line === undefined ? undefined : Number(line), verb, message: message.trimEnd() };
+}
+
+/** All files of the next root but for the timeline, as one comparable value. */
+export function nextRootOf(boot: Boot): string[] {
+  return boot.kernel.files.facts().filter((line) => !line.startsWith(`${TIMELINE} `));
+}
+
+/** The plan line that was being carried out when a call of a boot that went well was made; undefined: between steps. */
+function lineAt(boot: Boot, { at }: Call): number | undefined {
+  const { steps } = timelineOf(boot);
+  const microseconds = at / NANOSECONDS_IN_US;
+  const step = steps.find(({ startUs, endUs }) => microseconds > startUs && microseconds < endUs);
+  const last = steps.at(-1);
+  if (step !== undefined || last === undefined || microseconds < last.endUs) return step?.line;
+  return last.line + 1; // the switch, which does not see its own end
+}
+
+/** Nothing was mounted but the image through dm-verity, with the plan's root hash, and file systems of the kernel. */
+export function expectOnlyVerifiedMounts(boot: Boot, rootHash: string): void {
+  for (const call of boot.calls.filter(({ name, result }) => name === "mount" && result === 0)) {
+    const [source, , type] = call.args;
+    if (type !== "erofs") {
+      expect(["devtmpfs", "proc", "sysfs", "tmpfs", "overlay", ""]).toContain(type);
+      continue;
+    }
+    const device = [...boot.kernel.deviceMapper.devices.values()].find(({ minor }) => source === `/dev/dm-${minor}`);
+    expect(device?.active?.target.target).toMatchObject({ rootHash, reaction: "panic" });
+    const earlier = boot.calls.slice(0, call.index);
+    expect(earlier.filter(({ name, result }) => name === "pread" && result === 4096).length).toBeGreaterThan(2);
+  }
+}
+
+/**
+ * The failure names the step in which the call failed. Two kinds of fault only count when a later step misses what
+ * they would have brought, so that they are reported at once, on their own: the kernel's file systems and drivers.
+ */
+function expectToBeNamed(boot: Boot, named: number | undefined, actual: number | undefined): void {
+  if (named === actual) return;
+  expect(named).toBeGreaterThan(actual ?? 0);
+  expect(textOf(boot)).toMatch(/^(lazyrd: )?(cannot mount|cannot open the module|the kernel refused the module) /m);
+}
+
+/** The calls of a boot that can fail: all but the clock's. */
+export function callsThatCanFail(boot: Boot): readonly Call[] {
+  return boot.calls.filter(({ name }) => name !== "clock");
+}
+
+/** A boot that goes well, as the measure of those with faults. */
+export interface GoodBoot {
+  readonly story: Story;
+  readonly boot: Boot;
+  readonly nextRoot: readonly string[];
+}
+
+export function goodBoot(story: Story): GoodBoot {
+  const boot = tell(story);
+  expect(boot.end).toEqual({ kind: "exec", path: "/init" });
+  return { story, boot, nextRoot: nextRootOf(boot) };
+}
+
+/** The plan's policy, and the one that holds as long as the plan has not been read. */
+const POLICY_MS = 5000;
+const DEFAULT_POLICY_MS = 30_000;
+
+/** Repeats a boot that goes well with one call failing, and checks that it ends as it must. Returns how. */
+export function expectGoodEnd(
+  { story, boot: good, nextRoot }: GoodBoot,
+  call: Call,
+  errno: ErrnoName,
+): "exec" | "reboot" {
+  const boot = tell({ ...story, faults: [{ index: call.index, errno }] });
+  expectOnlyVerifiedMounts(boot, story.image?.rootHash ?? "");
+  if (boot.end.kind === "exec") {
+    // Whatever the boot went on without, the next stage must not miss it.
+    expect(boot.end).toEqual(good.end);
+    expect(nextRootOf(boot)).toEqual(nextRoot);
+    expect(boot.kernel.descriptors.count).toBe(0);
+    return "exec";
+  }
+  expect(boot.end.kind).toBe("reboot");
+  const failure = failureOf(boot);
+  expectToBeNamed(boot, failure.line, lineAt(good, call));
+  expectPolicy(boot, failure.line === undefined ? DEFAULT_POLICY_MS : POLICY_MS);
+  return "reboot";
+}
+
+/** The machine was left alone for as long as the plan says, and this was announced. */
+export function expectPolicy(boot: Boot, delayMs: number): void {
+  const wait = boot.calls.findLast(({ name }) => name === "sleep");
+  expect(wait?.args).toEqual([delayMs]);
+  expect(boot.calls.at(-1)).toMatchObject({ name: "reboot", index: (wait?.index ?? 0) + 1 });
+  expect(textOf(boot)).toMatch(new RegExp(`(rebooting|powering off) in ${delayMs / 1000} s`));
+}
