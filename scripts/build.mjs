@@ -1,7 +1,7 @@
 // Builds what a checkout needs to run: the first stage (init/ to dist/first-stage) and the programs (dist/*.js).
 // A part is built again only when one of its inputs is newer than its outputs.
 import { execFileSync } from "node:child_process";
-import { copyFileSync, existsSync, mkdirSync, readdirSync, statSync } from "node:fs";
+import { chmodSync, copyFileSync, existsSync, mkdirSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -75,35 +75,23 @@ function buildFirstStage() {
   copyFileSync(join(build, "init"), join(output, "init-x86_64"));
 }
 
-function buildPrograms() {
-  const programs = [
-    { entry: inRoot("src", "cli", "main.ts"), output: inRoot("dist", "lazyrd.js") },
-    { entry: inRoot("scripts", "demo.ts"), output: inRoot("dist", "demo.js") },
-    { entry: inRoot("bench", "main.ts"), output: inRoot("dist", "bench.js") },
-  ].filter(({ entry }) => existsSync(entry));
-  const inputs = [inRoot("src"), inRoot("bench"), inRoot("package.json"), ...programs.map(({ entry }) => entry)];
-  if (
-    !outdated(
-      programs.map(({ output }) => output),
-      inputs,
-    )
-  )
-    return;
-  console.error("Building the programs");
-  for (const { entry, output } of programs) {
-    run(inRoot("node_modules", ".bin", "esbuild"), [
-      entry,
-      "--bundle",
-      "--platform=node",
-      "--format=esm",
-      "--target=node20",
-      "--log-level=warning",
-      "--banner:js=#!/usr/bin/env node\nimport { createRequire as lazyrdCreateRequire } from 'node:module'; const require = lazyrdCreateRequire(import.meta.url);",
-      `--outfile=${output}`,
-    ]);
-    run("chmod", ["+x", output]);
-  }
+function buildProgram() {
+  const output = inRoot("dist", "lazyrd.js");
+  if (!outdated([output], [inRoot("src"), inRoot("package.json"), inRoot("scripts", "build.mjs")])) return;
+  console.error("Building the program");
+  run(inRoot("node_modules", ".bin", "esbuild"), [
+    inRoot("src", "cli", "main.ts"),
+    "--bundle",
+    "--platform=node",
+    "--format=esm",
+    "--target=node20",
+    "--log-level=warning",
+    // Some libraries are CommonJS and call require, which an ES module does not have by itself.
+    "--banner:js=#!/usr/bin/env node\nimport { createRequire as lazyrdCreateRequire } from 'node:module'; const require = lazyrdCreateRequire(import.meta.url);",
+    `--outfile=${output}`,
+  ]);
+  chmodSync(output, 0o755);
 }
 
 buildFirstStage();
-buildPrograms();
+buildProgram();

@@ -27,7 +27,7 @@ common_packages=(
   tpm2-tools libtss2-tcti-device0 libfido2-1 opensc pcscd
   plymouth plymouth-themes firmware-linux-free
 )
-dracut_packages=(dracut dracut-network binutils)
+dracut_packages=(dracut dracut-network network-manager binutils)
 initramfs_tools_packages=(initramfs-tools busybox cryptsetup-initramfs)
 
 # Those of dracut's modules that it leaves out of a generic initrd unless told.

@@ -3,9 +3,11 @@ import * as kernel from "./kernel";
 import { Step } from "./plan";
 import { Text, Writer, path } from "./text";
 
-const TIMELINE_CAPACITY: i32 = 64 * 1024;
+/** More than the names and numbers of one entry, or of the whole, take. */
+const ENTRY_CAPACITY: i32 = 160;
 const QUOTE: u8 = 0x22;
 const BACKSLASH: u8 = 0x5c;
+const SPACE: u8 = 0x20;
 
 const entries: Entry[] = [];
 let firstLine: i64 = 0;
@@ -34,7 +36,9 @@ export function noteStep(step: Step, start: i64, end: i64): void {
 
 /** Leaves /run/lazyrd/timeline.json for the next stage (docs/plan.md); 0 or -errno. */
 export function writeTimeline(): i32 {
-  const json = new Writer(TIMELINE_CAPACITY);
+  let capacity = ENTRY_CAPACITY;
+  for (let i = 0; i < entries.length; i++) capacity += ENTRY_CAPACITY + 2 * entries[i].step.source.length;
+  const json = new Writer(capacity);
   json.literal('{"version":1,"clock":"monotonic","firstLineUs":').number(firstLine / 1000);
   json.literal(',"handOverUs":').number(kernel.clock() / 1000).literal(',"steps":[');
   for (let i = 0; i < entries.length; i++) {
@@ -55,7 +59,7 @@ function quote(json: Writer, text: Text): void {
   for (let i = 0; i < text.length; i++) {
     const byte = text.at(i);
     if (byte == QUOTE || byte == BACKSLASH) json.byte(BACKSLASH);
-    json.byte(byte);
+    json.byte(byte < SPACE ? SPACE : byte); // JSON has no bare control characters
   }
   json.byte(QUOTE);
 }

@@ -1,25 +1,31 @@
 import { createHash } from "node:crypto";
-import { fromText, toHex, toText, UsageError } from "../bytes/index.ts";
+import { type PositionedSink, toHex, toText, UsageError } from "../bytes/index.ts";
 import { readInitramfs, treeOfInitramfs } from "../formats/cpio/index.ts";
 import type { Architecture } from "../formats/gpt/index.ts";
-import type { OutputFolder } from "../host/index.ts";
+import { inFile, type OutputFolder } from "../host/index.ts";
 import { type DriverSelection, parseKernelImage } from "../kernel/index.ts";
 import { compilePlan, encodePlan, explainPlan, modulesOf, selectModules } from "../plan/index.ts";
-import type { Tree } from "../tree/index.ts";
 import type { BuildConfig } from "./config.ts";
 import { encodeFirstStage, firstStageTree } from "./first-stage.ts";
-import { writeImage } from "./image.ts";
 import { GENERATION_FILES } from "./generation.ts";
+import { writeImage } from "./image.ts";
 import { encodeManifest, type Manifest } from "./manifest.ts";
 import { detectNextStage } from "./next-stage.ts";
-import { findModules, keptParts, readModule } from "./sources.ts";
+import type { ProgressListener } from "./progress.ts";
+import { findModules, keptParts, type ModuleTree, readModule, requireSameRelease } from "./sources.ts";
+
+/** A file that was read, and its name for messages. */
+export interface InputFile {
+  readonly path: string;
+  readonly bytes: Uint8Array;
+}
 
 /** What a generation is made from: bytes, so that the result depends on nothing else. */
 export interface BuildInputs {
-  readonly kernel: Uint8Array;
-  readonly initrd: Uint8Array;
+  readonly kernel: InputFile;
+  readonly initrd: InputFile;
   /** Where to look for the kernel's modules, in this order; the initrd's own come last. */
-  readonly modules: readonly Tree[];
+  readonly modules: readonly ModuleTree[];
   /** The first stage's program for the kernel's architecture. */
   readonly firstStageProgram: (architecture: Architecture) => Uint8Array;
   readonly drivers: DriverSelection;
@@ -43,27 +49,23 @@ const ARCHITECTURES: ReadonlyMap<string, Architecture> = new Map([["x86_64", "x8
 export async function buildGeneration(
   inputs: BuildInputs,
   output: OutputFolder,
-  progress: (stage: string) => void,
+  progress: ProgressListener,
 ): Promise<BuildResult> {
-  const kernel = parseKernelImage(inputs.kernel);
-  const architecture = ARCHITECTURES.get(kernel.architecture);
-  if (architecture === undefined) {
-    throw new UsageError(`Cannot build for ${kernel.architecture}: the first stage exists for x86_64 only`);
-  }
-  if (kernel.release === undefined) {
-    throw new UsageError("Cannot tell the kernel's release: give the bzImage that the distribution installs");
-  }
+  const { config, initrd } = inputs;
+  const kernel = await inFile(inputs.kernel.path, () => usableKernel(inputs.kernel.bytes));
+  const { architecture } = kernel;
 
-  progress("reading the initrd");
-  const initramfs = await readInitramfs(inputs.initrd);
-  const { tree, warnings } = treeOfInitramfs(initramfs, { includeEarly: false });
-  const nextStage = detectNextStage(tree);
+  await progress("reading the initrd");
+  const { initramfs, tree, warnings, nextStage } = await inFile(initrd.path, async () => {
+    const initramfs = await readInitramfs(initrd.bytes);
+    const unpacked = treeOfInitramfs(initramfs, { includeEarly: false });
+    return { initramfs, ...unpacked, nextStage: detectNextStage(unpacked.tree) };
+  });
 
-  progress("choosing modules");
-  const source = await findModules([...inputs.modules, tree], kernel.release);
+  await progress("choosing modules");
+  const source = await findModules([...inputs.modules, { path: initrd.path, tree }], kernel.release);
   const { database } = source;
-  const kept = keptParts(inputs.initrd, initramfs);
-  const { config } = inputs;
+  const kept = keptParts(initrd.bytes, initramfs);
   const options = {
     drivers: inputs.drivers,
     accelerate: config["first-stage"].accelerate,
@@ -73,18 +75,29 @@ export async function buildGeneration(
     failureDelaySeconds: config.boot["failure-delay"],
     skipNames: kept.topLevelNames,
   };
-  const selection = selectModules(database, options);
-  const modules = modulesOf(database, selection);
-  const files = await Promise.all(
-    modules.map((module) => readModule(source, module.path, module.name, config.modules.signatures)),
-  );
+  const { selection, modules, files } = await inFile(source.path, async () => {
+    const selection = selectModules(database, options);
+    const modules = modulesOf(selection);
+    const read = modules.map((module) => readModule(source, module.path, module.name, config.modules.signatures));
+    const files = await Promise.all(read);
+    requireSameRelease(files, kernel.release);
+    return { selection, modules, files };
+  });
 
-  progress("writing the image");
-  const image = output.writePositioned(GENERATION_FILES.image, (sink) =>
-    writeImage(tree, { seed: digest(inputs.initrd), architecture, reserve: (bytes) => output.requireSpace(bytes) }, sink),
-  );
+  const writing = "writing the image";
+  await progress(writing);
+  const otherBytes = sum([kept.early, inputs.kernel.bytes, ...files.map((file) => file.content)]) + SMALL_FILES_BYTES;
+  const image = output.writePositioned(GENERATION_FILES.image, (file) => {
+    let totalBytes = 0;
+    const reserve = (imageBytes: number): void => {
+      totalBytes = imageBytes;
+      output.requireSpace(imageBytes + otherBytes);
+    };
+    const sink = countingSink(file, (doneBytes) => progress(writing, { doneBytes, totalBytes }));
+    return writeImage(tree, { seed: digest(initrd.bytes), architecture, reserve }, sink);
+  });
 
-  progress("writing the first stage");
+  await progress("writing the first stage");
   const plan = compilePlan(selection, modules, image, nextStage, options);
   const program = inputs.firstStageProgram(architecture);
   const firstStage = await encodeFirstStage(
@@ -93,14 +106,14 @@ export async function buildGeneration(
     config["first-stage"].compression,
   );
   const planText = Buffer.from(encodePlan(plan), "utf8");
-  output.write(GENERATION_FILES.kernel, inputs.kernel);
+  output.write(GENERATION_FILES.kernel, inputs.kernel.bytes);
   output.write(GENERATION_FILES.firstStage, firstStage);
   output.write(GENERATION_FILES.plan, planText);
 
-  const sizes = new Map(files.map((file) => [fromText(file.name), file.content.length]));
+  const sizes = new Map(files.map((file) => [file.name, file.content.length]));
   const manifest: Omit<Manifest, "version"> = {
     generator: inputs.generator,
-    kernel: { release: kernel.release, architecture: kernel.architecture },
+    kernel: { release: kernel.release, architecture: kernel.machine },
     commandLine: config.boot["command-line"],
     nextStage,
     image: {
@@ -111,17 +124,48 @@ export async function buildGeneration(
       hashPartition: image.hashPartition,
     },
     files: {
-      [GENERATION_FILES.kernel]: fileEntry(inputs.kernel),
+      [GENERATION_FILES.kernel]: fileEntry(inputs.kernel.bytes),
       [GENERATION_FILES.firstStage]: fileEntry(firstStage),
       [GENERATION_FILES.image]: { sizeBytes: image.sizeBytes, sha256: output.digest(GENERATION_FILES.image) },
       [GENERATION_FILES.plan]: fileEntry(planText),
     },
-    inputs: { initrd: fileEntry(inputs.initrd) },
+    inputs: { initrd: fileEntry(initrd.bytes) },
     explanation: explainPlan(plan, selection, sizes),
   };
   output.write(GENERATION_FILES.manifest, Buffer.from(encodeManifest(manifest), "utf8"));
   const unpacking = warnings.map(({ name, message }) => `${toText(name)}: ${message}`);
   return { manifest, warnings: [...initramfs.warnings, ...database.warnings, ...unpacking] };
+}
+
+/** Room for program, plan and manifest, and for the archive's headers: none of them comes near a megabyte. */
+const SMALL_FILES_BYTES = 4 << 20;
+
+function usableKernel(bytes: Uint8Array): { release: string; machine: string; architecture: Architecture } {
+  const { release, architecture: machine } = parseKernelImage(bytes);
+  const architecture = ARCHITECTURES.get(machine);
+  if (architecture === undefined) {
+    throw new UsageError(`Cannot build for ${machine}: the first stage exists for x86_64 only`);
+  }
+  if (release === undefined) {
+    throw new UsageError("Cannot tell the kernel's release: give the bzImage that the distribution installs");
+  }
+  return { release, machine, architecture };
+}
+
+/** Passes everything on to `output` and says after each write how many bytes that were in all. */
+function countingSink(output: PositionedSink, onWritten: (bytes: number) => void): PositionedSink {
+  let written = 0;
+  return {
+    writeAt(offset, bytes) {
+      output.writeAt(offset, bytes);
+      written += bytes.length;
+      onWritten(written);
+    },
+  };
+}
+
+function sum(parts: readonly Uint8Array[]): number {
+  return parts.reduce((bytes, part) => bytes + part.length, 0);
 }
 
 function digest(bytes: Uint8Array): Uint8Array {

@@ -1,7 +1,7 @@
-import { fromText, type ByteSink, MemorySink } from "../bytes/index.ts";
-import { encodeCpio } from "../formats/cpio/index.ts";
+import { type ByteSink, type ByteString, MemorySink } from "../bytes/index.ts";
 import { compress, decompress, detectCompression, type OutputMethod } from "../formats/compression/index.ts";
-import { stripModuleSignature } from "../formats/elf-module/index.ts";
+import { encodeCpio } from "../formats/cpio/index.ts";
+import { parseModule, stripModuleSignature } from "../formats/elf-module/index.ts";
 import { encodeDrivers, encodePlan, type Plan } from "../plan/index.ts";
 import { regularFile, Tree } from "../tree/index.ts";
 import type { KeptParts } from "./sources.ts";
@@ -13,17 +13,20 @@ const PROGRAM_PERMISSIONS = 0o755;
 
 /** A module's file as the first stage carries it. */
 export interface ModuleFile {
-  readonly name: string;
+  readonly name: ByteString;
   readonly content: Uint8Array;
+  /** The kernel that it was built for, and how; undefined where it does not say. */
+  readonly vermagic: ByteString | undefined;
 }
 
 /** Whether module signatures stay: `strip` takes less time to load, for kernels that do not insist on them. */
 export type SignaturePolicy = "keep" | "strip";
 
 /** A module out of a modules folder, unpacked: the kernel is asked to do nothing that can be done now. */
-export async function prepareModule(name: string, file: Uint8Array, policy: SignaturePolicy): Promise<ModuleFile> {
+export async function prepareModule(name: ByteString, file: Uint8Array, policy: SignaturePolicy): Promise<ModuleFile> {
   const content = await unpackModule(file);
-  return { name, content: policy === "strip" ? stripModuleSignature(content) : content };
+  const { vermagic } = parseModule(content);
+  return { name, content: policy === "strip" ? stripModuleSignature(content) : content, vermagic };
 }
 
 /** A module's file as the kernel takes it, whether it was compressed or not. */
@@ -40,7 +43,7 @@ export function firstStageTree(program: Uint8Array, plan: Plan, modules: readonl
     tree.setWithParents("lazyrd/drivers", regularFile(textBytes(encodeDrivers(plan.drivers))));
   }
   for (const module of modules) {
-    tree.setWithParents(`lazyrd/modules/${fromText(module.name)}.ko`, regularFile(module.content));
+    tree.setWithParents(`lazyrd/modules/${module.name}.ko`, regularFile(module.content));
   }
   return tree;
 }
@@ -57,16 +60,18 @@ export async function encodeFirstStage(
   const archive = new MemorySink();
   encodeCpio(tree, archive);
   const output = new MemorySink();
-  for (const segment of kept.early) writeAligned(output, segment);
+  writeAligned(output, kept.early);
   writeAligned(output, await compress(archive.bytes(), { method: compression, ...levelOf(compression) }));
   // The kernel looks for a bootconfig at the very end.
   if (kept.bootconfig !== undefined) output.write(kept.bootconfig);
   return output.bytes();
 }
 
-/** zstd's default level is for large inputs; half a megabyte is worth a little more effort. */
+/** zstd's default is meant for large inputs; half a megabyte is worth the effort of its highest usual level. */
+const ZSTD_LEVEL = 19;
+
 function levelOf(compression: OutputMethod): { level?: number } {
-  return compression === "zstd" ? { level: 19 } : {};
+  return compression === "zstd" ? { level: ZSTD_LEVEL } : {};
 }
 
 function writeAligned(output: ByteSink, segment: Uint8Array): void {

@@ -18,6 +18,9 @@ export const LOCAL_FILES = {
   classicInitrd: ".classic-initrd",
 } as const;
 
+/** Every name that a generation's folder has: one with any other file is not lazyrd's to replace. */
+export const OWN_NAMES: readonly string[] = [...Object.values(GENERATION_FILES), ...Object.values(LOCAL_FILES)];
+
 export interface Generation {
   readonly folder: string;
   readonly manifest: Manifest;

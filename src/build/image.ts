@@ -1,5 +1,5 @@
 import { createHmac } from "node:crypto";
-import { type Guid, GUID_SIZE, guidFromTextOrder, type PositionedSink, toHex } from "../bytes/index.ts";
+import { GUID_SIZE, type Guid, guidFromTextOrder, type PositionedSink, toHex } from "../bytes/index.ts";
 import { guidsOfRootHash, planDdi, writeDdi } from "../formats/ddi/index.ts";
 import { planErofs } from "../formats/erofs/index.ts";
 import type { Architecture } from "../formats/gpt/index.ts";
@@ -22,9 +22,6 @@ export interface WrittenImage extends ImageFacts {
 const VERSION_OCTET = 6;
 const VARIANT_OCTET = 8;
 
-/** Room for what a generation has besides the image: kernel, first stage, manifest. */
-const OTHER_FILES_BYTES = 64 << 20;
-
 /** Writes a tree as EROFS on dm-verity in a Discoverable Disk Image. */
 export function writeImage(tree: Tree, options: ImageOptions, sink: PositionedSink): WrittenImage {
   const erofs = planErofs(tree, { uuid: derivedUuid(options.seed, "erofs") });
@@ -35,7 +32,7 @@ export function writeImage(tree: Tree, options: ImageOptions, sink: PositionedSi
     data: erofs,
     verity: { salt, uuid: derivedUuid(options.seed, "verity") },
   });
-  options.reserve(plan.sizeBytes + OTHER_FILES_BYTES);
+  options.reserve(plan.sizeBytes);
   const { tree: verity, sizeBytes } = writeDdi(plan, sink);
   const { data, verity: hash } = guidsOfRootHash(verity.rootHash);
   return {

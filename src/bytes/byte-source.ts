@@ -16,8 +16,10 @@ export interface ByteSink {
   write(bytes: Uint8Array): void;
 }
 
+/** @throws FormatError when the range does not lie inside the source. */
 export function checkRange(source: { readonly size: number }, offset: number, length: number, format: string): void {
-  if (offset < 0 || length < 0 || offset + length > source.size) {
+  // Told this way round so that NaN, which is in no order with any number, is refused too.
+  if (!(offset >= 0 && length >= 0 && offset + length <= source.size)) {
     throw new FormatError(`Cannot read ${length} bytes: the input ends after ${source.size} bytes`, { format, offset });
   }
 }

@@ -20,16 +20,22 @@ export function fromText(text: string): ByteString {
   return Buffer.from(text, "utf8").toString("latin1");
 }
 
-/** For showing: UTF-8 where the bytes are UTF-8, `\xNN` for control characters and for bytes that are not. */
+/** What acts on a terminal, or on the order in which text is read, instead of being shown: none may come from a file. */
+const NOT_SHOWN = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
+const NOT_ASCII_TEXT = /[^\x20-\x7e]/g;
+
+/** For showing: UTF-8 where the whole value is UTF-8; `\xNN` for the bytes of control characters, and for all that are not ASCII otherwise. */
 export function toText(value: ByteString): string {
-  const decoded = Buffer.from(value, "latin1").toString("utf8");
-  const text = decoded.includes("\ufffd") ? value.replace(/[\x80-\xff]/g, escapeByte) : decoded;
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what must not reach a terminal
-  return text.replace(/[\x00-\x1f\x7f]/g, escapeByte);
+  const bytes = Buffer.from(value, "latin1");
+  const text = bytes.toString("utf8");
+  const isUtf8 = Buffer.from(text, "utf8").equals(bytes);
+  return isUtf8
+    ? text.replace(NOT_SHOWN, (character) => escapeBytes(Buffer.from(character, "utf8")))
+    : value.replace(NOT_ASCII_TEXT, (character) => escapeBytes(Buffer.from(character, "latin1")));
 }
 
-function escapeByte(character: string): string {
-  return `\\x${character.charCodeAt(0).toString(16).padStart(2, "0")}`;
+function escapeBytes(bytes: Uint8Array): string {
+  return Array.from(bytes, (byte) => `\\x${byte.toString(16).padStart(2, "0")}`).join("");
 }
 
 /** Order of unsigned bytes, as EROFS directories and our walks need it. */

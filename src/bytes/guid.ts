@@ -16,7 +16,7 @@ const EFI_BYTE_ORDER = [3, 2, 1, 0, 5, 4, 7, 6, 8, 9, 10, 11, 12, 13, 14, 15] as
 
 /** 16 bytes in the order of the text form (RFC 9562) to text. */
 export function guidFromTextOrder(bytes: Uint8Array): Guid {
-  if (bytes.length !== GUID_SIZE) throw new RangeError(`A GUID has ${GUID_SIZE} bytes, got ${bytes.length}`);
+  checkSize(bytes);
   const digits = Buffer.from(bytes).toString("hex");
   return [digits.slice(0, 8), digits.slice(8, 12), digits.slice(12, 16), digits.slice(16, 20), digits.slice(20)].join(
     "-",
@@ -36,6 +36,7 @@ export function guidToTextOrder(text: Guid): Uint8Array {
 
 /** 16 bytes as EFI structures hold them (mixed-endian) to text. */
 export function guidFromEfi(bytes: Uint8Array): Guid {
+  checkSize(bytes);
   return guidFromTextOrder(Uint8Array.from(EFI_BYTE_ORDER, (from) => bytes[from] ?? 0));
 }
 
@@ -43,4 +44,27 @@ export function guidFromEfi(bytes: Uint8Array): Guid {
 export function guidToEfi(text: Guid): Uint8Array {
   const bytes = guidToTextOrder(text);
   return Uint8Array.from(EFI_BYTE_ORDER, (from) => bytes[from] ?? 0);
+}
+
+const VERSION_OCTET = 6;
+const VERSION_BITS = 0xf0;
+const VARIANT_OCTET = 8;
+const VARIANT_BITS = 0xc0;
+/** RFC 9562, sections 4.1 and 5.8: the variant of that document, and version 8, "custom". */
+const RFC_VARIANT = 0x80;
+const CUSTOM_VERSION = 0x80;
+
+/** A GUID of 16 bytes that were computed (a part of a digest), marked as such: version 8 of RFC 9562. */
+export function customGuid(digest: Uint8Array): Guid {
+  checkSize(digest);
+  return guidFromTextOrder(
+    digest.map((octet, index) => {
+      if (index === VERSION_OCTET) return (octet & ~VERSION_BITS) | CUSTOM_VERSION;
+      return index === VARIANT_OCTET ? (octet & ~VARIANT_BITS) | RFC_VARIANT : octet;
+    }),
+  );
+}
+
+function checkSize(bytes: Uint8Array): void {
+  if (bytes.length !== GUID_SIZE) throw new RangeError(`A GUID has ${GUID_SIZE} bytes, got ${bytes.length}`);
 }

@@ -15,40 +15,53 @@ export const u8 = (offset: number): Field<number> => ({
   offset,
   size: 1,
   get: (view) => view.getUint8(offset),
-  set: (view, value) => view.setUint8(offset, value),
+  set: (view, value) => view.setUint8(offset, checkUnsigned(value, 0xff)),
 });
 
 export const u16 = (offset: number): Field<number> => ({
   offset,
   size: 2,
   get: (view) => view.getUint16(offset, LITTLE),
-  set: (view, value) => view.setUint16(offset, value, LITTLE),
+  set: (view, value) => view.setUint16(offset, checkUnsigned(value, 0xffff), LITTLE),
 });
 
 export const u32 = (offset: number): Field<number> => ({
   offset,
   size: 4,
   get: (view) => view.getUint32(offset, LITTLE),
-  set: (view, value) => view.setUint32(offset, value, LITTLE),
+  set: (view, value) => view.setUint32(offset, checkUnsigned(value, 0xffff_ffff), LITTLE),
 });
 
 export const u64 = (offset: number): Field<bigint> => ({
   offset,
   size: 8,
   get: (view) => view.getBigUint64(offset, LITTLE),
-  set: (view, value) => view.setBigUint64(offset, value, LITTLE),
+  set: (view, value) => {
+    if (BigInt.asUintN(64, value) !== value) throw new RangeError(`The field holds 64 bits, got ${value}`);
+    view.setBigUint64(offset, value, LITTLE);
+  },
 });
 
-/** `size` raw bytes. Reading copies; writing fewer bytes leaves the rest zero. */
+/** A DataView keeps the low bits of whatever it is given: an image with a wrong number in it, and nobody is told. */
+function checkUnsigned(value: number, most: number): number {
+  if (Number.isInteger(value) && value >= 0 && value <= most) return value;
+  throw new RangeError(`The field holds whole numbers up to ${most}, got ${value}`);
+}
+
+/** `size` raw bytes. Reading copies; writing fewer bytes makes the rest zero. */
 export const bytes = (offset: number, size: number): Field<Uint8Array> => ({
   offset,
   size,
   get: (view) => new Uint8Array(view.buffer, view.byteOffset + offset, size).slice(),
   set: (view, value) => {
     if (value.length > size) throw new RangeError(`The field holds ${size} bytes, got ${value.length}`);
-    new Uint8Array(view.buffer, view.byteOffset + offset, size).set(value);
+    const field = new Uint8Array(view.buffer, view.byteOffset + offset, size);
+    field.set(value);
+    field.fill(0, value.length);
   },
 });
+
+const BEYOND_ONE_BYTE = /[\u0100-\uffff]/;
 
 /** Text of one byte a character, padded with NUL. Reading stops at the first NUL. */
 export const ascii = (offset: number, size: number): Field<string> => {
@@ -57,7 +70,10 @@ export const ascii = (offset: number, size: number): Field<string> => {
     offset,
     size,
     get: (view) => Buffer.from(raw.get(view)).toString("latin1").split("\0", 1)[0] ?? "",
-    set: (view, value) => raw.set(view, Buffer.from(value, "latin1")),
+    set: (view, value) => {
+      if (BEYOND_ONE_BYTE.test(value)) throw new RangeError(`The field holds one byte a character, got ${value}`);
+      raw.set(view, Buffer.from(value, "latin1"));
+    },
   };
 };
 

@@ -44,27 +44,3 @@ export function reportError(error: unknown): number {
   process.stderr.write(`lazyrd: internal error, please report it\n${error instanceof Error ? error.stack : error}\n`);
   return EXIT.failure;
 }
-
-/** Puts the file's name in front of what was found wrong in it. */
-export async function inFile<T>(path: string, work: () => T | Promise<T>): Promise<T> {
-  try {
-    return await work();
-  } catch (cause) {
-    if (!(cause instanceof FormatError)) throw cause;
-    cause.message = `${path}: ${cause.message}`;
-    throw cause;
-  }
-}
-
-const UNITS = ["B", "kB", "MB", "GB", "TB"] as const;
-
-/** A size for a person, in powers of 1000: "13.4 MB". */
-export function formatSize(bytes: number): string {
-  let value = bytes;
-  let unit = 0;
-  while (value >= 1000 && unit < UNITS.length - 1) {
-    value /= 1000;
-    unit++;
-  }
-  return `${unit === 0 ? value : value.toFixed(1)} ${UNITS[unit]}`;
-}

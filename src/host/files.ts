@@ -1,5 +1,5 @@
 import { closeSync, fstatSync, openSync, readFileSync, readSync } from "node:fs";
-import { type ByteSource, checkRange, UsageError } from "../bytes/index.ts";
+import { type ByteSource, byteStringFrom, checkRange, FormatError, toText, UsageError } from "../bytes/index.ts";
 
 /**
  * The whole content of a file that a person named.
@@ -13,24 +13,40 @@ export function readInput(path: string, what: string): Uint8Array {
   }
 }
 
+/** Puts the file's name in front of what was found wrong in it. */
+export async function inFile<T>(path: string, work: () => T | Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (cause) {
+    const belongs = cause instanceof FormatError || cause instanceof UsageError;
+    // An error of the operating system names its file already.
+    if (belongs && !cause.message.includes(path)) cause.message = `${path}: ${cause.message}`;
+    throw cause;
+  }
+}
+
 /** An opened file as a ByteSource: nothing is in memory but what is being read. */
 export class FileSource implements ByteSource {
   readonly path: string;
   readonly size: number;
   readonly #descriptor: number;
 
-  /** @throws UsageError when the file cannot be opened; `what` says what it was wanted as. */
-  constructor(path: string, what: string) {
-    this.path = path;
+  /**
+   * @param path a Buffer where its bytes need not be text
+   * @throws UsageError when the file cannot be opened; `what` says what it was wanted as.
+   */
+  constructor(path: string | Buffer, what: string) {
+    this.path = typeof path === "string" ? path : toText(byteStringFrom(path));
     try {
       this.#descriptor = openSync(path, "r");
     } catch (cause) {
-      throw cannotRead(path, what, cause);
+      throw cannotRead(this.path, what, cause);
     }
     const status = fstatSync(this.#descriptor);
-    if (status.isDirectory()) {
+    if (!status.isFile()) {
       closeSync(this.#descriptor);
-      throw new UsageError(`Cannot read ${what} ${path}: it is a folder`);
+      const kind = status.isDirectory() ? "a folder" : "a device or pipe: copy it to a file first";
+      throw new UsageError(`Cannot read ${what} ${this.path}: it is ${kind}`);
     }
     this.size = status.size;
   }
@@ -64,6 +80,7 @@ const REASONS: Readonly<Record<string, string>> = {
   ENOSPC: "no space is left on the device",
   EROFS: "the file system is read-only",
   EDQUOT: "the disk quota is used up",
+  EFBIG: "the file would be larger than is allowed here",
   ELOOP: "too many symbolic links",
   EIO: "the device reports an input/output error",
 };

@@ -1,15 +1,16 @@
-import { createHash } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
 import {
-  chmodSync,
   closeSync,
   existsSync,
   fsyncSync,
   ftruncateSync,
+  lstatSync,
   mkdirSync,
-  mkdtempSync,
   openSync,
   readdirSync,
+  realpathSync,
   renameSync,
+  rmdirSync,
   rmSync,
   statfsSync,
   symlinkSync,
@@ -19,10 +20,11 @@ import { basename, dirname, join, resolve } from "node:path";
 import { chunksOf, type PositionedSink, UsageError } from "../bytes/index.ts";
 import { FileSource, systemReason } from "./files.ts";
 
-/** The name that marks a folder as one that lazyrd wrote and may therefore replace. */
+/** The file that every folder written by lazyrd has. */
 const MARKER = "manifest.json";
 
-const FOLDER_PERMISSIONS = 0o755;
+/** Bytes of the random part of a temporary folder's name: no two runs at the same time choose the same one. */
+const RANDOM_BYTES = 6;
 
 /**
  * A folder of files that appears complete or not at all: everything is written to a hidden folder beside it, made
@@ -31,18 +33,28 @@ const FOLDER_PERMISSIONS = 0o755;
 export class OutputFolder {
   readonly path: string;
   readonly #temporary: string;
+  /** The outermost of the parents that were not there, if any. */
+  readonly #createdParent: string | undefined;
 
-  /** @throws UsageError when the place cannot be written, or something that is not lazyrd's stands there. */
-  constructor(path: string) {
-    this.path = resolve(path);
-    checkReplaceable(this.path);
+  /**
+   * @param ownNames the names of all files that lazyrd writes: a folder with any other one is not touched
+   * @throws UsageError when the place cannot be written, or something that is not lazyrd's stands there.
+   */
+  constructor(path: string, ownNames: readonly string[]) {
+    // Of a link, what it points to is replaced, not the link.
+    this.path = existsSync(path) ? realpathSync(path) : resolve(path);
+    checkReplaceable(this.path, ownNames);
     const parent = dirname(this.path);
+    this.#temporary = join(parent, `.${basename(this.path)}-${randomBytes(RANDOM_BYTES).toString("hex")}`);
     try {
-      mkdirSync(parent, { recursive: true });
-      this.#temporary = mkdtempSync(join(parent, `.${basename(this.path)}-`));
-      chmodSync(this.#temporary, FOLDER_PERMISSIONS); // mkdtemp keeps others out
+      this.#createdParent = mkdirSync(parent, { recursive: true });
+      // The umask decides who may enter: an initrd can hold secrets.
+      mkdirSync(this.#temporary);
     } catch (cause) {
-      throw new UsageError(`Cannot write to ${parent}: ${systemReason(cause)}`, { cause });
+      throw new UsageError(`Cannot write to ${parent}: ${systemReason(cause)}`, {
+        hint: "choose another place with -o",
+        cause,
+      });
     }
   }
 
@@ -94,24 +106,34 @@ export class OutputFolder {
   }
 
   /**
-   * Puts the folder in its place. A power cut before the rename leaves the old folder; the sync of the parent makes
-   * the new one survive a power cut after it.
+   * Puts the folder in its place. A power cut before the rename leaves the old folder, at worst under its hidden
+   * name; the sync of the parent makes the new one survive a power cut after it.
    */
   commit(): void {
-    this.#guard("put in place", () => {
+    this.#guard("put the generation in place", () => {
       syncFolder(this.#temporary);
       const old = `${this.#temporary}.old`;
       const replaced = existsSync(this.path);
       if (replaced) renameSync(this.path, old);
-      renameSync(this.#temporary, this.path);
+      try {
+        renameSync(this.#temporary, this.path);
+      } catch (cause) {
+        if (replaced) renameSync(old, this.path);
+        throw cause;
+      }
       syncFolder(dirname(this.path));
       if (replaced) rmSync(old, { recursive: true });
     });
   }
 
-  /** Removes what was written so far. */
+  /** Removes what was written so far, and the parents that were made for it. */
   discard(): void {
     rmSync(this.#temporary, { recursive: true, force: true });
+    if (this.#createdParent === undefined) return;
+    for (let folder = dirname(this.path); folder.startsWith(this.#createdParent); folder = dirname(folder)) {
+      if (readdirSync(folder).length > 0) return; // somebody else uses it by now
+      rmdirSync(folder);
+    }
   }
 
   #guard<T>(action: string, work: () => T): T {
@@ -127,18 +149,27 @@ export class OutputFolder {
   }
 }
 
-function checkReplaceable(path: string): void {
-  if (!existsSync(path)) return;
+function checkReplaceable(path: string, ownNames: readonly string[]): void {
   let names: string[];
   try {
+    if (lstatSync(path, { throwIfNoEntry: false }) === undefined) return;
     names = readdirSync(path);
   } catch (cause) {
-    throw new UsageError(`Cannot use ${path} as output folder: ${systemReason(cause)}`, { cause });
+    throw new UsageError(`Cannot use ${path} as output folder: ${outputReason(cause)}`, {
+      hint: "give a new or empty folder with -o",
+      cause,
+    });
   }
-  if (names.length === 0 || names.includes(MARKER)) return;
-  throw new UsageError(`Cannot use ${path} as output folder: it holds files that lazyrd did not write`, {
+  const foreign = names.find((name) => !ownNames.includes(name)) ?? (names.includes(MARKER) ? undefined : names[0]);
+  if (foreign === undefined) return;
+  throw new UsageError(`Cannot use ${path} as output folder: it holds ${foreign}, which lazyrd did not write`, {
     hint: "give a new or empty folder with -o",
   });
+}
+
+function outputReason(cause: unknown): string {
+  const isFile = cause instanceof Error && "code" in cause && cause.code === "ENOTDIR";
+  return isFile ? "it is a file" : systemReason(cause);
 }
 
 function writeFully(file: number, offset: number, bytes: Uint8Array): void {

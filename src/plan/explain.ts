@@ -1,18 +1,26 @@
-import { toText } from "../bytes/index.ts";
-import type { ModuleSelection } from "./compile.ts";
+import { type ByteString, toText } from "../bytes/index.ts";
+import type { ModuleSelection } from "./select.ts";
 import { stepLine } from "./text.ts";
 import { type Plan, VERBS, type Verb } from "./types.ts";
 
 /** Why the first stage is as it is: what `lazyrd explain` shows, kept with the generation. */
 export interface Explanation {
   readonly steps: readonly { readonly line: string; readonly purpose: string; readonly reasons: readonly string[] }[];
-  readonly modules: readonly { readonly name: string; readonly sizeBytes: number; readonly reasons: readonly string[] }[];
+  readonly modules: readonly {
+    readonly name: string;
+    readonly sizeBytes: number;
+    readonly reasons: readonly string[];
+  }[];
   readonly builtin: readonly { readonly name: string; readonly reasons: readonly string[] }[];
   readonly absent: readonly { readonly name: string; readonly reasons: readonly string[] }[];
 }
 
 /** @param sizes the bytes that each module's file takes in the first stage, by name */
-export function explainPlan(plan: Plan, selection: ModuleSelection, sizes: ReadonlyMap<string, number>): Explanation {
+export function explainPlan(
+  plan: Plan,
+  selection: ModuleSelection,
+  sizes: ReadonlyMap<ByteString, number>,
+): Explanation {
   const named = ({ name, reasons }: { name: string; reasons: readonly string[] }) => ({ name: toText(name), reasons });
   return {
     steps: plan.steps.map((step) => ({ line: stepLine(step), purpose: VERBS[step.verb], reasons: step.reasons })),
@@ -33,7 +41,10 @@ export function describeExplanation(explanation: Explanation): string {
   }
   lines.push("", "Modules in the first stage");
   for (const { name, sizeBytes, reasons } of explanation.modules) {
-    lines.push(`  ${name} (${(sizeBytes / 1024).toFixed(0)} KiB)`, ...reasons.map((reason) => `${LIST_INDENT}- ${reason}`));
+    lines.push(
+      `  ${name} (${(sizeBytes / 1024).toFixed(0)} KiB)`,
+      ...reasons.map((reason) => `${LIST_INDENT}- ${reason}`),
+    );
   }
   lines.push(...section("Built into the kernel, nothing to load", explanation.builtin));
   lines.push(...section("Wished for, but not part of this kernel", explanation.absent));

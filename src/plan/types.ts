@@ -1,3 +1,4 @@
+import type { ByteString } from "../bytes/index.ts";
 import type { PlannedModule } from "../kernel/index.ts";
 
 /** The first line of a plan: what `init/assembly/plan.ts` accepts. */
@@ -31,9 +32,10 @@ export interface PlanStep {
 /** A driver that coldplug may load: on a match of one of the patterns, these modules in this order. */
 export interface ColdplugDriver {
   readonly module: PlannedModule;
-  /** What the driver needs and the plan does not load anyway, then the driver itself. */
-  readonly modules: readonly string[];
-  readonly patterns: readonly string[];
+  /** In load order: what the driver needs and the plan does not load anyway, and the driver. */
+  readonly modules: readonly PlannedModule[];
+  /** Alias patterns as the kernel's modules have them. */
+  readonly patterns: readonly ByteString[];
 }
 
 /** Everything that the first stage carries out and carries along. */

@@ -3,6 +3,8 @@ import { type Directory, directory, type Node } from "./node.ts";
 
 /** As the kernel: more links than this in one look-up are a loop (path_resolution(7)). */
 const MAX_SYMLINKS = 40;
+/** PATH_MAX with its NUL: no symlink of a running system has a longer target (symlink(2)). */
+const MAX_TARGET_LENGTH = 4095;
 
 /** An entry met on a walk: its path without a leading slash ("" for the root) and its node. */
 export interface WalkEntry {
@@ -13,8 +15,8 @@ export interface WalkEntry {
 /**
  * A file tree in memory: what readers produce and writers consume.
  *
- * Paths are byte strings, components separated by "/"; leading, trailing and double slashes and "." components
- * have no meaning. ".." is followed only as part of a symlink's target.
+ * Paths are byte strings, components separated by "/"; leading and double slashes and "." components have no meaning.
+ * `get`, `set` and `remove` take a path as the place of an entry; `resolve` and `realPath` follow symlinks and "..".
  */
 export class Tree {
   readonly root: Directory;
@@ -32,7 +34,7 @@ export class Tree {
 
   /**
    * The node at `path`, following symlinks as the kernel would with this tree as its root; undefined when a
-   * component is missing, and also when a chain of symlinks never ends.
+   * component is missing or not a directory, and also when a chain of symlinks never ends.
    */
   resolve(path: ByteString): Node | undefined {
     return this.realPath(path)?.node;
@@ -40,25 +42,27 @@ export class Tree {
 
   /** Like `resolve`, with the path at which the node really stands. */
   realPath(path: ByteString): WalkEntry | undefined {
-    const pending = componentsOf(path).reverse();
+    const pending = stepsOf(path).reverse();
     const parents: { name: ByteString; node: Node }[] = [];
     let node: Node = this.root;
     let symlinks = 0;
     for (let name = pending.pop(); name !== undefined; name = pending.pop()) {
+      if (node.kind !== "directory") return undefined;
+      if (name === ".") continue;
       if (name === "..") {
         parents.pop();
         node = parents.at(-1)?.node ?? this.root;
         continue;
       }
-      const next: Node | undefined = node.kind === "directory" ? node.entries.get(name) : undefined;
+      const next = node.entries.get(name);
       if (next === undefined) return undefined;
       if (next.kind === "symlink") {
-        if (++symlinks > MAX_SYMLINKS) return undefined;
+        if (++symlinks > MAX_SYMLINKS || next.target === "" || next.target.length > MAX_TARGET_LENGTH) return undefined;
         if (next.target.startsWith("/")) {
           parents.length = 0;
           node = this.root;
         }
-        pending.push(...componentsOf(next.target).reverse());
+        pending.push(...stepsOf(next.target).reverse());
         continue;
       }
       parents.push({ name, node: next });
@@ -86,8 +90,12 @@ export class Tree {
     this.set(path, node);
   }
 
-  /** Removes the entry at `path` with all below it; says whether there was one. */
+  /**
+   * Removes the entry at `path` with all below it; says whether there was one.
+   * @throws FormatError for the root directory.
+   */
   remove(path: ByteString): boolean {
+    if (this.get(path) === undefined) return false;
     const { parent, name } = this.#parentOf(path);
     return parent.entries.delete(name);
   }
@@ -110,12 +118,22 @@ export class Tree {
     const components = componentsOf(path);
     const name = components.pop();
     if (name === undefined) throw new FormatError("Cannot replace the root directory", { format: "tree" });
+    if (name === "..") throw new FormatError(`Cannot use .. in ${toText(path)}`, { format: "tree" });
     const parent = this.get(components.join("/"));
     if (parent?.kind !== "directory") {
       throw new FormatError(`Cannot place ${toText(path)}: its parent is not a directory`, { format: "tree" });
     }
     return { parent, name };
   }
+}
+
+/**
+ * What a look-up of a path goes through, component by component. A "." after the last one stands for a slash at the
+ * end: both are an error behind anything but a directory (path_resolution(7)).
+ */
+function stepsOf(path: ByteString): ByteString[] {
+  const steps = path.split("/").filter((component) => component !== "");
+  return path.endsWith("/") ? [...steps, "."] : steps;
 }
 
 /** The components of a path: no empty ones and no ".". */

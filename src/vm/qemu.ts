@@ -6,7 +6,7 @@ export const QEMU = "qemu-system-x86_64";
 const DISK_DEVICES: Readonly<Record<DiskBus, { controller: readonly string[]; device: string }>> = {
   "virtio-blk": { controller: [], device: "virtio-blk-pci" },
   "virtio-scsi": { controller: ["-device", "virtio-scsi-pci,id=scsi"], device: "scsi-hd,bus=scsi.0" },
-  nvme: { controller: [], device: "nvme,serial=lazyrd" },
+  nvme: { controller: [], device: "nvme" },
   // The machine type q35 has an AHCI controller.
   ahci: { controller: [], device: "ide-hd" },
   usb: { controller: ["-device", "qemu-xhci,id=usb"], device: "usb-storage,bus=usb.0" },
@@ -21,8 +21,10 @@ export function qemuArguments(machine: Machine): string[] {
     ...["-nodefaults", "-display", "none", "-no-reboot"],
     ...(machine.countInstructions ? ["-icount", "shift=0,sleep=off"] : []),
     ...["-serial", "stdio"],
-    ...machine.serialFiles.flatMap((path) => ["-serial", `file:${escape(path)}`]),
-    ...(machine.monitorSocket === undefined ? [] : ["-qmp", `unix:${escape(machine.monitorSocket)},server,nowait`]),
+    ...machine.serialFiles.flatMap((path) => ["-serial", `file:${path}`]),
+    ...(machine.monitorSocket === undefined
+      ? []
+      : ["-qmp", `unix:${quoteCommas(machine.monitorSocket)},server=on,wait=off`]),
     ...["-kernel", machine.kernel, "-initrd", machine.initrd, "-append", machine.commandLine],
     ...[...controllers].flatMap((bus) => DISK_DEVICES[bus].controller),
     ...machine.disks.flatMap(diskArguments),
@@ -32,11 +34,13 @@ export function qemuArguments(machine: Machine): string[] {
 function diskArguments(disk: Disk, index: number): string[] {
   // An IDE disk cannot be read-only: it gets a temporary layer that takes what is written and is then dropped.
   const protection = disk.bus === "ahci" ? ",snapshot=on" : ",readonly=on";
-  const drive = `if=none,id=disk${index},format=raw,file=${escape(disk.path)}${disk.readOnly ? protection : ""}`;
-  return ["-drive", drive, "-device", `${DISK_DEVICES[disk.bus].device},drive=disk${index}`];
+  const drive = `if=none,id=disk${index},format=raw,file=${quoteCommas(disk.path)}${disk.readOnly ? protection : ""}`;
+  // NVMe insists on a serial number, and Linux refuses a second controller with the same.
+  const serial = disk.bus === "nvme" ? `,serial=lazyrd${index}` : "";
+  return ["-drive", drive, "-device", `${DISK_DEVICES[disk.bus].device},drive=disk${index}${serial}`];
 }
 
-/** QEMU separates options by commas, and takes two for one in a value. */
-function escape(path: string): string {
+/** Where QEMU separates options by commas, it takes two for one in a value; -kernel, -initrd and file: take a path as it is. */
+function quoteCommas(path: string): string {
   return path.replaceAll(",", ",,");
 }

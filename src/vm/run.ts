@@ -1,4 +1,5 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcessByStdio, spawn } from "node:child_process";
+import type { Readable } from "node:stream";
 import { ToolError, UsageError } from "../bytes/index.ts";
 import { QEMU, qemuArguments } from "./qemu.ts";
 import type { ConsoleLine, Machine, RunEnd, RunRecord } from "./types.ts";
@@ -12,43 +13,62 @@ export interface RunOptions {
   readonly beforeStop?: (() => Promise<void>) | undefined;
 }
 
+type Qemu = ChildProcessByStdio<null, Readable, Readable>;
+
 const KERNEL_TIME = /^\[\s*(\d+\.\d+)\] /;
 /** Colours and cursor movements, which systemd sends to its console. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they begin with the control character ESC
 const TERMINAL_SEQUENCE = /\x1b(?:\[[0-9;?]*[A-Za-z]|[()][0-9A-B]|[78=>cM])/g;
 
+/** The longest that a timer of Node's can take; with more it would end at once. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
+
 /**
- * Runs a machine until a line is seen, it ends by itself, or the time is over.
- * @throws UsageError when QEMU is not installed, ToolError when it does not start the machine.
+ * Runs a machine until a line is seen, it ends by itself, or the time is over. The record ends there too, so that it
+ * does not depend on how long it takes to stop the machine.
+ * @throws UsageError when QEMU is not installed, ToolError when it refuses the machine or breaks down.
  */
 export async function runMachine(machine: Machine, options: RunOptions): Promise<RunRecord> {
   const qemu = spawn(QEMU, qemuArguments(machine), { stdio: ["ignore", "pipe", "pipe"] });
-  const lines: ConsoleLine[] = [];
-  const errors: string[] = [];
-  qemu.stderr.setEncoding("utf8").on("data", (text: string) => errors.push(text));
-  const end = await new Promise<RunEnd>((resolve, reject) => {
-    const timer = setTimeout(() => resolve("timeout"), options.timeoutSeconds * 1000);
-    qemu.once("error", (cause) => reject(cannotStart(cause)));
-    qemu.once("close", (exitCode) => {
-      clearTimeout(timer);
-      if (lines.length > 0 || exitCode === 0) resolve("guest-ended");
-      else reject(new ToolError(`Cannot run the machine: ${errors.join("").trim()}`, failureOf(qemu, exitCode, errors)));
-    });
-    readLines(qemu, (text) => {
-      const line = parseLine(text);
-      lines.push(line);
-      options.onLine?.(line);
-      if (options.until(line)) {
-        clearTimeout(timer);
-        resolve("reached");
-      }
-    });
-  });
-  if (end !== "guest-ended") {
-    await options.beforeStop?.();
+  try {
+    const lines: ConsoleLine[] = [];
+    const end = await waitForEnd(qemu, options, lines);
+    if (end !== "guest-ended") await options.beforeStop?.();
+    return { end, lines };
+  } finally {
     await stop(qemu);
   }
-  return { end, lines };
+}
+
+/** Adds to `lines` until the run is over. */
+async function waitForEnd(qemu: Qemu, options: RunOptions, lines: ConsoleLine[]): Promise<RunEnd> {
+  let timer: NodeJS.Timeout | undefined;
+  let isOver = false;
+  let stderr = "";
+  qemu.stderr.setEncoding("utf8").on("data", (text: string) => {
+    stderr += text;
+  });
+  try {
+    return await new Promise<RunEnd>((resolve, reject) => {
+      timer = setTimeout(() => resolve("timeout"), Math.min(options.timeoutSeconds * 1000, MAX_TIMER_MS));
+      qemu.once("error", (cause) => reject(cannotStart(cause)));
+      qemu.once("close", (exitCode) => {
+        if (exitCode === 0) resolve("guest-ended");
+        else reject(cannotRun(qemu, exitCode, stderr));
+      });
+      readLines(qemu, (text) => {
+        if (isOver) return;
+        const line = parseLine(text);
+        lines.push(line);
+        options.onLine?.(line);
+        isOver = options.until(line);
+        if (isOver) resolve("reached");
+      });
+    });
+  } finally {
+    isOver = true;
+    clearTimeout(timer);
+  }
 }
 
 function parseLine(raw: string): ConsoleLine {
@@ -57,20 +77,20 @@ function parseLine(raw: string): ConsoleLine {
   return { text, seconds: seconds === undefined ? undefined : Number(seconds) };
 }
 
-function readLines(qemu: ChildProcess, onLine: (text: string) => void): void {
+function readLines(qemu: Qemu, onLine: (text: string) => void): void {
   let pending = "";
-  qemu.stdout?.setEncoding("utf8").on("data", (text: string) => {
+  qemu.stdout.setEncoding("utf8").on("data", (text: string) => {
     const parts = (pending + text).split("\n");
     pending = parts.pop() ?? "";
     for (const part of parts) onLine(part);
   });
-  qemu.stdout?.on("end", () => {
+  qemu.stdout.on("end", () => {
     if (pending !== "") onLine(pending);
   });
 }
 
-async function stop(qemu: ChildProcess): Promise<void> {
-  if (qemu.exitCode !== null || qemu.signalCode !== null) return;
+async function stop(qemu: Qemu): Promise<void> {
+  if (qemu.pid === undefined || qemu.exitCode !== null || qemu.signalCode !== null) return;
   const closed = new Promise((resolve) => qemu.once("close", resolve));
   qemu.kill("SIGKILL");
   await closed;
@@ -81,6 +101,9 @@ function cannotStart(cause: Error): Error {
   return new UsageError(`Cannot find ${QEMU}`, { hint: "install it, on Debian: apt install qemu-system-x86", cause });
 }
 
-function failureOf(qemu: ChildProcess, exitCode: number | null, errors: readonly string[]) {
-  return { argv: qemu.spawnargs, exitCode, stderr: errors.join("") };
+/** QEMU says last what made it end; warnings may stand before that. */
+function cannotRun(qemu: Qemu, exitCode: number | null, stderr: string): ToolError {
+  const ending = exitCode === null ? `signal ${qemu.signalCode}` : `exit status ${exitCode}`;
+  const reason = stderr.trim().split("\n").at(-1) || `${QEMU} ended with ${ending}`;
+  return new ToolError(`Cannot run the machine: ${reason}`, { argv: qemu.spawnargs, exitCode, stderr });
 }

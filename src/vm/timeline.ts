@@ -37,7 +37,10 @@ export function describeTimeline({ milestones, steps }: Timeline): string {
     ...steps.map(({ endSeconds, verb, outcome, milliseconds }) => {
       const bar = "#".repeat(Math.round((milliseconds / longest) * BAR_WIDTH));
       const time = `${milliseconds.toFixed(1)} ms`.padStart(10);
-      return { seconds: endSeconds, text: `  ${verb.padEnd(12)}${time}  ${bar === "" ? "" : `${bar} `}${shorten(outcome)}` };
+      return {
+        seconds: endSeconds,
+        text: `  ${verb.padEnd(12)}${time}  ${bar === "" ? "" : `${bar} `}${shorten(outcome)}`,
+      };
     }),
   ].sort((a, b) => a.seconds - b.seconds);
   return rows.map(({ seconds, text }) => `${seconds.toFixed(3).padStart(9)} s  ${text}`).join("\n");

@@ -1,66 +1,64 @@
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { MemorySink } from "../../src/bytes/index.ts";
-import { type BuildInputs, buildGeneration, type Generation, parseConfig, readGeneration } from "../../src/build/index.ts";
-import { encodeCpio } from "../../src/formats/cpio/index.ts";
-import { OutputFolder, packageFile, readHostTree } from "../../src/host/index.ts";
-import type { DriverSelection } from "../../src/kernel/index.ts";
+import { type Generation, readGeneration } from "../../src/build/index.ts";
+import { encodeCpio, readInitramfs, treeOfInitramfs } from "../../src/formats/cpio/index.ts";
+import type { Tree } from "../../src/tree/index.ts";
 import { type InitrdGenerator, initrdFixture, type KernelFlavour, kernelFixture } from "./fixtures.ts";
+import { run } from "./tools.ts";
 import { smallInitrd } from "./vm-programs.ts";
 
-/** What a story boots. The small initrd is busybox and a script: an image of 4 MB that starts at once. */
+/** What a story boots. The small initrd is busybox and a script: an image of 6 MB that starts at once. */
 export interface GenerationRequest {
   readonly kernel: KernelFlavour;
   readonly initrd: InitrdGenerator | "small";
-  /** Default: virtio. */
-  readonly drivers?: "virtio" | "generic";
-  /** Lines of a lazyrd.toml. */
+  /** As `lazyrd build --drivers` takes them; default: virtio. */
+  readonly drivers?: string;
+  /** The text of a lazyrd.toml. */
   readonly config?: string;
 }
 
-const SOURCES = fileURLToPath(new URL("../../src", import.meta.url));
-const CACHE = fileURLToPath(new URL("../../.cache/generations", import.meta.url));
+const inRepository = (path: string): string => fileURLToPath(new URL(`../../${path}`, import.meta.url));
+const PROGRAM = inRepository("dist/lazyrd.js");
+const FIRST_STAGE = inRepository("dist/first-stage/init-x86_64");
+const CACHE = inRepository(".cache/generations");
 
 /**
- * The generation that lazyrd makes of a fixture. Built once for each state of lazyrd's own code and kept in
- * .cache/generations, from where generations of other states are removed.
+ * The generation that `lazyrd build`, as it lies in dist, makes of a fixture. Kept in .cache/generations until
+ * lazyrd is built anew.
  */
-export async function generation(request: GenerationRequest): Promise<Generation> {
-  const folder = join(CACHE, stateOfTheCode());
-  forgetOtherStates();
+export function generation(request: GenerationRequest): Generation {
+  if (!existsSync(PROGRAM)) throw new Error("lazyrd is not built: node scripts/build.mjs");
+  const ofThisBuild = digestOf(readFileSync(PROGRAM), readFileSync(FIRST_STAGE));
+  forgetOtherBuilds(ofThisBuild);
   const kernel = kernelFixture(request.kernel);
-  const initrd = request.initrd === "small" ? encodedSmallInitrd() : readFileSync(initrdFixture(request.initrd, request.kernel));
-  const config = parseConfig(request.config ?? "");
-  const drivers: DriverSelection = { kind: "set", set: request.drivers ?? "virtio" };
-  const key = digest(JSON.stringify([kernel.release, digest(initrd), config, drivers]));
-  const path = join(folder, key);
+  const fixture = request.initrd === "small" ? undefined : initrdFixture(request.initrd, request.kernel);
+  const initrd = fixture === undefined ? encodedSmallInitrd() : readFileSync(fixture);
+  const wishes = JSON.stringify([request.drivers, request.config]);
+  const path = join(CACHE, ofThisBuild, digestOf(Buffer.from(kernel.release), initrd, Buffer.from(wishes)));
   if (existsSync(path)) return readGeneration(path);
-  const inputs: BuildInputs = {
-    kernel: readFileSync(kernel.vmlinuz),
-    initrd,
-    modules: [readHostTree(kernel.modules)],
-    firstStageProgram: () => readFileSync(packageFile("dist/first-stage/init-x86_64")),
-    drivers,
-    config,
-    generator: "lazyrd test",
+
+  const own = `${path}.${process.pid}`;
+  mkdirSync(`${own}.inputs`, { recursive: true });
+  const input = (name: string, content: string | Uint8Array): string => {
+    const file = join(`${own}.inputs`, name);
+    writeFileSync(file, content);
+    return file;
   };
-  await build(inputs, path);
+  run(process.execPath, [
+    ...[PROGRAM, "build", "--quiet", "--output", own],
+    ...["--kernel", kernel.vmlinuz, "--modules", kernel.modules, "--initrd", fixture ?? input("initrd", initrd)],
+    ...["--drivers", request.drivers ?? "virtio", "--config", input("lazyrd.toml", request.config ?? "")],
+  ]);
+  rmSync(`${own}.inputs`, { recursive: true });
+  publish(own, path);
   return readGeneration(path);
 }
 
-/** Another worker may build the same generation at the same time: the first one that is complete stays. */
-async function build(inputs: BuildInputs, path: string): Promise<void> {
-  const own = `${path}.${process.pid}`;
-  const output = new OutputFolder(own);
-  try {
-    await buildGeneration(inputs, output, () => undefined);
-    output.commit();
-  } catch (error) {
-    output.discard();
-    throw error;
-  }
+/** Another worker may have built the same generation at the same time: the first one that is complete stays. */
+function publish(own: string, path: string): void {
   try {
     renameSync(own, path);
   } catch (error) {
@@ -69,36 +67,33 @@ async function build(inputs: BuildInputs, path: string): Promise<void> {
   }
 }
 
-let encoded: Uint8Array | undefined;
-
-function encodedSmallInitrd(): Uint8Array {
-  if (encoded !== undefined) return encoded;
-  const sink = new MemorySink();
-  encodeCpio(smallInitrd(), sink);
-  encoded = sink.bytes();
-  return encoded;
-}
-
-let state: string | undefined;
-
-function stateOfTheCode(): string {
-  if (state !== undefined) return state;
-  const hash = createHash("sha256").update(readFileSync(packageFile("dist/first-stage/init-x86_64")));
-  for (const name of readdirSync(SOURCES, { recursive: true, encoding: "utf8" }).sort()) {
-    if (name.endsWith(".ts")) hash.update(`${name}\0`).update(readFileSync(join(SOURCES, name)));
-  }
-  state = hash.digest("hex").slice(0, 16);
-  return state;
-}
-
-/** A generation of a real initrd takes 140 MB: without this, every change to the code would leave a gigabyte. */
-function forgetOtherStates(): void {
+/** A generation of a real initrd takes 140 MB: without this, every new build of lazyrd would leave a gigabyte. */
+function forgetOtherBuilds(current: string): void {
   mkdirSync(CACHE, { recursive: true });
   for (const name of readdirSync(CACHE)) {
-    if (name !== stateOfTheCode()) rmSync(join(CACHE, name), { recursive: true, force: true });
+    if (name !== current) rmSync(join(CACHE, name), { recursive: true, force: true });
   }
 }
 
-function digest(bytes: string | Uint8Array): string {
-  return createHash("sha256").update(bytes).digest("hex").slice(0, 16);
+/** A generation's first stage after `change`, as an initrd without compression. */
+export async function changedFirstStage(built: Generation, change: (tree: Tree) => void): Promise<Uint8Array> {
+  const { tree } = treeOfInitramfs(await readInitramfs(readFileSync(built.path("firstStage"))));
+  change(tree);
+  return encoded(tree);
+}
+
+function encodedSmallInitrd(): Uint8Array {
+  return encoded(smallInitrd());
+}
+
+function encoded(tree: Tree): Uint8Array {
+  const sink = new MemorySink();
+  encodeCpio(tree, sink);
+  return sink.bytes();
+}
+
+function digestOf(...parts: readonly Uint8Array[]): string {
+  const hash = createHash("sha256");
+  for (const part of parts) hash.update(part);
+  return hash.digest("hex").slice(0, 16);
 }

@@ -5,7 +5,6 @@ import { imageTree, makeImage } from "./first-stage/image.ts";
 import { changedPlan, IMAGE, logOf, planFor, type Story, tell } from "./first-stage/machine.ts";
 
 const API = { "/dev": "devtmpfs", "/proc": "proc", "/sys": "sysfs", "/run": "tmpfs" };
-/** The first stage's own files, and what the kernel has in every root file system. */
 const NOTHING_LEFT: readonly string[] = [];
 
 function text(content: string, permissions = 0o644, uid = 0) {
@@ -185,6 +184,21 @@ describe("forward", () => {
     expect(kernel.files.text("/large")).toBe(content.toString("latin1"));
     expect(kernel.files.names("/many")).toEqual([...names].sort());
     expect(kernel.rootfsFiles).toEqual(NOTHING_LEFT);
+  });
+
+  test("leaves out what the plan says came with the first stage, at the top only", () => {
+    const plan = changedPlan(IMAGE, (line) => line.replace(/^forward .*/, "$& skip=kernel,early_cpio"));
+    const append = (tree: Tree) => {
+      tree.setWithParents("kernel/x86/microcode/GenuineIntel.bin", text("microcode"));
+      tree.set("early_cpio", text("1"));
+      tree.setWithParents("srv/kernel", text("taken along"));
+      tree.set("kernels", text("taken along"));
+    };
+    const { files } = tell({ plan, append }).kernel;
+    expect(files.names("/")).not.toContain("kernel");
+    expect(files.names("/")).not.toContain("early_cpio");
+    expect([files.text("/srv/kernel"), files.text("/kernels")]).toEqual(["taken along", "taken along"]);
+    expect(tell({ append }).kernel.files.names("/")).toEqual(expect.arrayContaining(["kernel", "early_cpio"]));
   });
 
   test.each([

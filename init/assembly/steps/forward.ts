@@ -10,6 +10,7 @@ import { PATH_MAX, Text, Writer } from "../text";
 const MOST_LEVELS: i32 = 64;
 const MOST_SYMLINKS: i32 = 8;
 const COMMA: u8 = 0x2c;
+const SLASH: u8 = 0x2f;
 
 const from = new Writer(PATH_MAX);
 const to = new Writer(PATH_MAX);
@@ -19,6 +20,7 @@ const stat = new Stat();
 const targetStat = new Stat();
 let ownFileSystem: u64 = 0;
 let copied: i32 = 0;
+let targetLength: i32 = 0;
 let skipped: Text | null = null;
 
 /**
@@ -29,9 +31,14 @@ let skipped: Text | null = null;
  */
 export function forwardStep(step: Step): bool {
   const target = step.word(1);
+  if (target.length == 0) {
+    problem("the plan's line lacks a target");
+    return false;
+  }
   skipped = step.option("skip");
   from.reset();
   to.reset().text(target);
+  targetLength = to.length;
   copied = 0;
   let result = stat.read(kernel.AT_FDCWD, from.literal("/").path());
   if (result < 0) return because(problem("cannot look at the root directory"), result);
@@ -92,26 +99,29 @@ function forwardEntry(level: i32): i32 {
 }
 
 /**
- * Where `to` is a symbolic link (/lib to usr/lib), goes to the directory behind it: an archive that names
- * lib/firmware means the image's /usr/lib/firmware and not a new /lib that hides it.
+ * Where `to` is a symbolic link (/lib to usr/lib, /var/run to /run), goes to the directory behind it: an archive that
+ * names lib/firmware means the image's /usr/lib/firmware and not a new /lib that hides it.
  */
 function followTarget(): i32 {
   for (let i = 0; i < MOST_SYMLINKS; i++) {
     if (targetStat.read(kernel.AT_FDCWD, to.path()) < 0 || !targetStat.isSymlink) return 0;
     const length = kernel.readlinkat(kernel.AT_FDCWD, to.path(), link.start, PATH_MAX);
     if (length < 0) return length;
-    if (length == 0 || load<u8>(link.start) == 0x2f) return -kernel.ELOOP; // it would lead out of the target
     let parent = to.length;
-    while (load<u8>(to.start + parent - 1) != 0x2f) parent--;
+    if (load<u8>(link.start) == SLASH) {
+      parent = targetLength; // absolute links count from the image's root
+    } else {
+      while (load<u8>(to.start + parent - 1) != SLASH) parent--;
+    }
     to.truncate(parent).bytes(link.start, length);
     if (to.overflowed) return -kernel.ENAMETOOLONG;
   }
   return -kernel.ELOOP;
 }
 
-/** The first stage's own files, those that the plan names, and the archive that is built into every kernel. */
+/** The first stage's own files, and those that the plan names. */
 function isOurs(name: Text): bool {
-  return name.equals("init") || name.equals("lazyrd") || name.equals("dev") || name.equals("root") || isSkipped(name);
+  return name.equals("init") || name.equals("lazyrd") || isSkipped(name);
 }
 
 function isSkipped(name: Text): bool {

@@ -1,5 +1,6 @@
 import { createDevice, loadTable, openDeviceMapper, removeDevice, resumeDevice } from "../device-mapper";
 import { addDevice, Device, findDevice } from "../devices";
+import { writeFile } from "../files";
 import * as kernel from "../kernel";
 import { Step } from "../plan";
 import { because, outcome, problem } from "../report";
@@ -19,7 +20,8 @@ const size = memory.data(8);
 
 /**
  * `verity NAME data=DEVICE hash=DEVICE data-blocks=N root-hash=HEX salt=HEX hash-start=N on-corruption=ACTION`:
- * opens the image through dm-verity, with sha256 and blocks of 4096 bytes.
+ * opens the image through dm-verity, with sha256 and blocks of 4096 bytes. `read-ahead=KIB` sets how much the kernel
+ * reads around what is asked for.
  */
 export function verityStep(step: Step): bool {
   const name = step.word(1);
@@ -50,9 +52,18 @@ export function verityStep(step: Step): bool {
   if (result >= 0) result = resumeDevice(name);
   if (result < 0) return because(problem("the kernel refused the verity table: ").text(table.toText()), result);
 
+  setReadAhead(step, minor);
   const device = addDevice(name, node.reset().literal("/dev/dm-").number(minor).toText());
   outcome().text(name).literal(" is ").text(device.node).literal(", root hash ").text(rootHash);
   return true;
+}
+
+/** Every byte that is read is also hashed, so reading much more than is used costs time. A kernel that refuses goes on. */
+function setReadAhead(step: Step, minor: i32): void {
+  const kibibytes = step.option("read-ahead");
+  if (kibibytes === null) return;
+  table.reset().text(kibibytes);
+  writeFile(node.reset().literal("/sys/block/dm-").number(minor).literal("/bdi/read_ahead_kb").path(), table, 0);
 }
 
 /**

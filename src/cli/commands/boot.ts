@@ -5,9 +5,9 @@ import { type Generation, LOCAL_FILES, readGeneration } from "../../build/index.
 import { UsageError } from "../../bytes/index.ts";
 import {
   type ConsoleLine,
-  describeTimeline,
   DISK_BUSES,
   type DiskBus,
+  describeTimeline,
   type Machine,
   type RunEnd,
   readTimeline,

@@ -1,6 +1,5 @@
 import { existsSync } from "node:fs";
 import { Command, Option } from "commander";
-import { fromText, UsageError } from "../../bytes/index.ts";
 import {
   type BuildConfig,
   type BuildResult,
@@ -9,19 +8,26 @@ import {
   defaultConfig,
   GENERATION_FILES,
   LOCAL_FILES,
+  type ModuleTree,
+  OWN_NAMES,
   parseConfig,
 } from "../../build/index.ts";
+import { fromText, UsageError } from "../../bytes/index.ts";
 import {
+  inFile,
+  nextTurn,
   OutputFolder,
+  onInterrupt,
   packageFile,
   packageVersion,
   readDiskDevices,
   readHostTree,
   readInput,
 } from "../../host/index.ts";
-import { type DriverSelection, driverSets, type DriverSetName, parseKernelImage } from "../../kernel/index.ts";
-import type { Tree } from "../../tree/index.ts";
-import { formatSize, inFile, printJson, printResult, printStep, printWarnings } from "../terminal.ts";
+import { type DriverSelection, type DriverSetName, driverSets, parseKernelImage } from "../../kernel/index.ts";
+import { formatSize } from "../../text/index.ts";
+import { startProgress } from "../progress.ts";
+import { printJson, printResult, printWarnings } from "../terminal.ts";
 
 interface BuildFlags {
   readonly kernel: string;
@@ -53,33 +59,39 @@ export function buildCommand(): Command {
 }
 
 async function run(flags: BuildFlags): Promise<void> {
-  const step = flags.quiet ? () => undefined : printStep;
   const config = readConfig(flags.config);
-  const kernel = readInput(flags.kernel, "the kernel");
-  const { release } = await inFile(flags.kernel, () => parseKernelImage(kernel));
-  const initrd = readInput(flags.initrd, "the initrd");
-  const drivers = selectDrivers(flags.drivers ?? config["first-stage"].drivers);
+  const kernel = { path: flags.kernel, bytes: readInput(flags.kernel, "the kernel") };
+  const { release } = await inFile(flags.kernel, () => parseKernelImage(kernel.bytes));
+  const initrd = { path: flags.initrd, bytes: readInput(flags.initrd, "the initrd") };
   const inputs = {
     kernel,
     initrd,
     modules: moduleTrees(flags.modules, release),
     firstStageProgram: () => readInput(packageFile("dist/first-stage/init-x86_64"), "the first stage"),
-    drivers,
+    drivers: selectDrivers(flags.drivers ?? config["first-stage"].drivers),
     config,
     generator: `lazyrd ${packageVersion()}`,
   };
-  const output = new OutputFolder(flags.output);
+  const output = new OutputFolder(flags.output, OWN_NAMES);
+  const interruptible = onInterrupt(() => output.discard());
+  const progress = startProgress(flags);
   try {
-    const result = await inFile(flags.initrd, () => buildGeneration(inputs, output, step));
+    const result = await buildGeneration(inputs, output, progress.listener);
     // For `lazyrd boot --classic` only; no part of the generation.
     output.link(LOCAL_FILES.classicInitrd, flags.initrd);
+    // The last moment to notice that somebody wants this to end.
+    await nextTurn();
     output.commit();
+    progress.end();
     printWarnings(result.warnings);
     if (flags.json) printJson(result.manifest);
-    else printResult(summary(flags.output, initrd.length, result));
+    else printResult(summary(flags.output, initrd.bytes.length, result));
   } catch (error) {
     output.discard();
     throw error;
+  } finally {
+    progress.end();
+    interruptible();
   }
 }
 
@@ -93,7 +105,7 @@ function readConfig(path: string | undefined): BuildConfig {
 
 function selectDrivers(choice: DriverChoice | string): DriverSelection {
   if (choice === "host") return { kind: "host", devices: readDiskDevices() };
-  if (typeof choice === "string" && choice in driverSets) return { kind: "set", set: choice as DriverSetName };
+  if (typeof choice === "string" && Object.hasOwn(driverSets, choice)) return { kind: "set", set: choice as DriverSetName };
   const names = typeof choice === "string" ? choice.split(",") : choice;
   if (names.some((name) => !/^[\w-]+$/.test(name))) {
     throw new UsageError(`Cannot use ${JSON.stringify(choice)} as drivers: expected names of modules`, {
@@ -103,10 +115,10 @@ function selectDrivers(choice: DriverChoice | string): DriverSelection {
   return { kind: "list", names: names.map(fromText) };
 }
 
-function moduleTrees(folder: string | undefined, release: string | undefined): Tree[] {
-  if (folder !== undefined) return [readHostTree(folder)];
+function moduleTrees(folder: string | undefined, release: string | undefined): ModuleTree[] {
   const installed = `/lib/modules/${release}`;
-  return existsSync(installed) ? [readHostTree(installed)] : [];
+  const path = folder ?? (existsSync(installed) ? installed : undefined);
+  return path === undefined ? [] : [{ path, tree: readHostTree(path) }];
 }
 
 function summary(folder: string, initrdBytes: number, { manifest }: BuildResult): string {

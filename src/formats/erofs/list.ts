@@ -1,7 +1,7 @@
-import { type ByteSource, type ByteString, byteStringFrom } from "../../bytes/index.ts";
+import type { ByteSource, ByteString } from "../../bytes/index.ts";
 import { decodeDevice } from "./device.ts";
-import { contentSource, extentsOf } from "./extents.ts";
 import { Budget, ErofsImage, type ErofsInode } from "./image.ts";
+import { readTarget } from "./read.ts";
 import { walkDirectories } from "./walk.ts";
 
 /** An entry of an image, without its content. */

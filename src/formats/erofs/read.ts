@@ -72,7 +72,8 @@ function makeNode(image: ErofsImage, inode: ErofsInode, metadata: Metadata, budg
   }
 }
 
-function readTarget(image: ErofsImage, inode: ErofsInode, budget: Budget): string {
+/** @throws FormatError when the target is empty, too long or holds a NUL. */
+export function readTarget(image: ErofsImage, inode: ErofsInode, budget: Budget): string {
   if (inode.size === 0 || inode.size > MAX_TARGET_BYTES) {
     fail(
       `Cannot read symlink ${inode.nid}: expected 1 to ${MAX_TARGET_BYTES} bytes, got ${inode.size}`,

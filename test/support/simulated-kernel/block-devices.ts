@@ -17,6 +17,9 @@ export interface Disk {
   readonly hasNoMedium?: boolean;
 }
 
+/** linux/pagemap.h: VM_READAHEAD_PAGES. */
+const DEFAULT_READ_AHEAD_KIB = 128;
+
 /** A block device that has been announced. */
 export class BlockDevice {
   readonly name: string;
@@ -25,6 +28,8 @@ export class BlockDevice {
   readonly #hasNoMedium: boolean;
   readonly #onLastClose: () => void;
   openers = 0;
+  /** /sys/block/NAME/bdi/read_ahead_kb */
+  readAheadKib = DEFAULT_READ_AHEAD_KIB;
 
   constructor(
     name: string,
@@ -113,6 +118,15 @@ export class BlockDevices {
         generated(() => `${major}:${minor}\n`),
       ),
     );
+    const readAhead = generated(
+      () => `${device.readAheadKib}\n`,
+      (text) => {
+        if (!/^\d+\n?$/.test(text)) throw new KernelFault("EINVAL");
+        device.readAheadKib = Number(text);
+      },
+    );
+    root.put(`${folder}/bdi/read_ahead_kb`, new FileInode(this.#sysfs, 0o644, readAhead));
+    root.put(`block/${device.name}`, new SymlinkInode(this.#sysfs, `../${folder}`));
     root.put(`class/block/${device.name}`, new SymlinkInode(this.#sysfs, `../../${folder}`));
     this.#devtmpfs.root.put(device.name, new SpecialInode(this.#devtmpfs, "block-device", 0o600, device.number));
     this.#uevents.send({ action: "add", path: `/${folder}`, subsystem: "block" });

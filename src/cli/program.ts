@@ -1,0 +1,28 @@
+import { Command } from "commander";
+import { packageVersion } from "../host/index.ts";
+import { bootCommand } from "./commands/boot.ts";
+import { buildCommand } from "./commands/build.ts";
+import { completionCommand } from "./commands/completion.ts";
+import { explainCommand } from "./commands/explain.ts";
+import { inspectCommand } from "./commands/inspect.ts";
+
+/** Pages and tests hold what --help prints: its width must not depend on a terminal. */
+const HELP_COLUMNS = 80;
+
+/** All of the command line: what it understands, completes and documents. */
+export function createProgram(): Command {
+  const lazyrd = new Command("lazyrd")
+    .description("Turns an initrd into a small first stage and a verified image that is read only where it is used.")
+    .version(packageVersion())
+    .showHelpAfterError("hint: lazyrd --help, or lazyrd COMMAND --help, shows what there is")
+    .configureOutput({
+      // One line, as all our errors are.
+      outputError: (text, write) => write(text.replace(/^error: /, "lazyrd: ").replace(/\n(\(Did you mean)/, " $1")),
+      getOutHelpWidth: () => HELP_COLUMNS,
+      getErrHelpWidth: () => HELP_COLUMNS,
+    })
+    .exitOverride();
+  const commands = [buildCommand(), explainCommand(), inspectCommand(), bootCommand(), completionCommand(() => lazyrd)];
+  for (const command of commands) lazyrd.addCommand(command.copyInheritedSettings(lazyrd));
+  return lazyrd;
+}

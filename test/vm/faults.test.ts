@@ -1,0 +1,162 @@
+import { expect, test } from "vitest";
+import { byteStringBytes } from "../../src/bytes/index.ts";
+import { regularFile } from "../../src/tree/index.ts";
+import { cutImage, damagedImage, mapImage } from "../support/vm-disks.ts";
+import { changedFirstStage, generation } from "../support/vm-generations.ts";
+import { probeFor, section, smallProbe } from "../support/vm-probe.ts";
+import { SECOND_PROGRAM, UNREAD_FILE } from "../support/vm-programs.ts";
+import { boot, bootToReport, type Ending, failures } from "../support/vm-story.ts";
+
+const kernel = "6.12-amd64";
+
+/** A machine that does not wait half a minute before it restarts. */
+const impatient = (boot = "") => generation({ kernel, initrd: "small", config: `[boot]\nfailure-delay = 1\n${boot}` });
+
+const PANIC = "Kernel panic - not syncing: dm-verity device has corrupted blocks";
+const NOT_THE_IMAGE = /^FAILED at plan line \d+ \(verity\): the image is not the one with the root hash [0-9a-f]{64}: it was damaged or exchanged$/;
+
+/** Refused in words by the first stage, which then restarts the machine. */
+function expectRefusal(ending: Ending, message: RegExp): void {
+  expect(failures(ending)).toEqual([expect.stringMatching(message), "rebooting in 1 s"]);
+  expect(ending.reason).toBe("guest-reset");
+  expect(ending.report).toBeUndefined();
+}
+
+/** Stopped by the kernel; that it restarts and does not stand still is the first stage's doing. */
+function expectPanic(ending: Ending): void {
+  expect(ending.console).toContainEqual(expect.stringContaining(PANIC));
+  expect(ending.reason).toBe("guest-reset");
+}
+
+test("a flipped bit in the superblock is refused", async () => {
+  const built = impatient();
+  const disk = damagedImage(built, mapImage(built).data + 1024);
+  expectRefusal(await boot(built, { disks: [disk] }), NOT_THE_IMAGE);
+});
+
+test("a flipped bit at the top of the tree of hashes is refused", async () => {
+  const built = impatient();
+  const disk = damagedImage(built, mapImage(built).topHashes);
+  expectRefusal(await boot(built, { disks: [disk] }), NOT_THE_IMAGE);
+});
+
+test("another root hash in the plan is refused, though everything else fits", async () => {
+  const built = impatient();
+  const { rootHash } = built.manifest.image;
+  const otherHash = `${rootHash.startsWith("0") ? "1" : "0"}${rootHash.slice(1)}`;
+  const initrd = await changedFirstStage(built, (tree) => {
+    const plan = tree.get("lazyrd/plan");
+    if (plan?.kind !== "file") throw new Error("The first stage has no plan");
+    const text = Buffer.from(plan.content.read(0, plan.content.size)).toString("latin1");
+    tree.set("lazyrd/plan", regularFile(byteStringBytes(text.replace(`root-hash=${rootHash}`, `root-hash=${otherHash}`))));
+  });
+  const ending = await boot(built, { initrd });
+  expectRefusal(ending, NOT_THE_IMAGE);
+  expect(failures(ending)[0]).toContain(otherHash);
+});
+
+test("an image that is cut off is not waited for beyond the timeout", async () => {
+  const built = impatient("timeout = 3\n");
+  const ending = await boot(built, { disks: [cutImage(built, mapImage(built).middleOf(SECOND_PROGRAM))] });
+  expectRefusal(ending, /^FAILED at plan line \d+ \(device\): /);
+});
+
+test("a flipped bit in the program that the machine is to become stops the boot", async () => {
+  const built = impatient();
+  const disk = damagedImage(built, mapImage(built).startOf("bin/busybox"));
+  const ending = await boot(built, { append: smallProbe(), disks: [disk] });
+  expectPanic(ending);
+  expect(ending.report).toBeUndefined();
+});
+
+test("a flipped bit in what is read long after the first stage has gone stops the machine then", async () => {
+  const built = impatient();
+  const disk = damagedImage(built, mapImage(built).middleOf(SECOND_PROGRAM));
+  const append = smallProbe({ log: "bb dmesg" }, `bb cksum /${SECOND_PROGRAM}`);
+  const ending = await boot(built, { append, disks: [disk] });
+  expect(ending.report).toBeDefined();
+  expectPanic(ending);
+});
+
+test("a flipped bit in the lowest hashes stops the machine as well", async () => {
+  const built = impatient();
+  const { lowestHashes, data, middleOf } = mapImage(built);
+  // The hash of the block that holds the middle of the program.
+  const block = Math.floor((middleOf(SECOND_PROGRAM) - data) / 4096);
+  const disk = damagedImage(built, lowestHashes + block * 32);
+  const append = smallProbe({ log: "bb dmesg" }, `bb cksum /${SECOND_PROGRAM}`);
+  const ending = await boot(built, { append, disks: [disk] });
+  expect(ending.report).toBeDefined();
+  expectPanic(ending);
+});
+
+test("a flipped bit in what nobody reads does not matter", async () => {
+  const built = impatient();
+  const disk = damagedImage(built, mapImage(built).middleOf(UNREAD_FILE));
+  const ending = await boot(built, { append: smallProbe(), disks: [disk] });
+  expect(ending.report).toBeDefined();
+  expect(ending.reason).toBe("guest-shutdown");
+});
+
+test('with on-corruption = "reboot" the machine restarts without a panic', async () => {
+  const built = impatient('on-corruption = "reboot"\n');
+  const disk = damagedImage(built, mapImage(built).middleOf(SECOND_PROGRAM));
+  const append = smallProbe({ log: "bb dmesg" }, `bb cksum /${SECOND_PROGRAM}`);
+  const ending = await boot(built, { append, disks: [disk] });
+  expect(ending.report).toBeDefined();
+  expect(ending.reason).toBe("guest-reset");
+  expect(ending.console).not.toContainEqual(expect.stringContaining("Kernel panic"));
+});
+
+test('with on-corruption = "error" the read fails and the machine goes on', async () => {
+  const built = impatient('on-corruption = "error"\n');
+  const disk = damagedImage(built, mapImage(built).middleOf(SECOND_PROGRAM));
+  const report = await bootToReport(built, {
+    append: smallProbe({ damaged: `bb cksum /${SECOND_PROGRAM}`, sound: `bb cksum /${UNREAD_FILE}` }),
+    disks: [disk],
+  });
+  expect(section(report, "damaged")).toEqual([expect.stringMatching(/second: (I\/O|Input\/output) error$/)]);
+  expect(section(report, "sound")).toEqual([expect.stringMatching(/^\d+ \d+ .*unread$/)]);
+});
+
+test('with on-corruption = "error" a damaged init is refused', async () => {
+  const built = impatient('on-corruption = "error"\n');
+  const ending = await boot(built, { disks: [damagedImage(built, mapImage(built).startOf("bin/busybox"))] });
+  expectRefusal(ending, /^FAILED at plan line \d+ \(switch\): cannot start \/init: input\/output error \(EIO\)$/);
+});
+
+test("a flipped bit in systemd stops a real initrd's boot", async () => {
+  const built = generation({ kernel, initrd: "dracut", config: "[boot]\nfailure-delay = 1\n" });
+  const disk = damagedImage(built, mapImage(built).startOf("usr/lib/systemd/systemd"));
+  const ending = await boot(built, { append: probeFor("dracut"), disks: [disk] });
+  expectPanic(ending);
+  expect(ending.report).toBeUndefined();
+});
+
+test("a module that is missing is named", async () => {
+  const built = impatient();
+  const initrd = await changedFirstStage(built, (tree) => tree.remove("lazyrd/modules/erofs.ko"));
+  const message = /^FAILED at plan line \d+ \(modules\): cannot open the module \/lazyrd\/modules\/erofs\.ko: .*ENOENT/;
+  expectRefusal(await boot(built, { initrd }), message);
+});
+
+test("a driver that is missing is named, and the others are loaded all the same", async () => {
+  const built = impatient("timeout = 3\n");
+  const initrd = await changedFirstStage(built, (tree) => tree.remove("lazyrd/modules/virtio_blk.ko"));
+  const ending = await boot(built, { initrd });
+  expectRefusal(ending, /no partition with PARTUUID .* disks seen: none$/);
+  expect(ending.console).toContainEqual(expect.stringContaining("cannot open the module /lazyrd/modules/virtio_blk.ko"));
+});
+
+test("modules without signatures boot where the kernel does not insist on them", async () => {
+  const built = generation({ kernel, initrd: "small", config: '[modules]\nsignatures = "strip"\n' });
+  const report = await bootToReport(built, { append: smallProbe() });
+  expect(section(report, "modules")).toContain("erofs");
+});
+
+test("modules without signatures are refused in words where the kernel does insist on them", async () => {
+  const config = '[boot]\nfailure-delay = 1\n[modules]\nsignatures = "strip"\n';
+  const built = generation({ kernel, initrd: "small", config });
+  const ending = await boot(built, { commandLine: "module.sig_enforce=1" });
+  expectRefusal(ending, /the kernel refused the module \w+: key was rejected \(EKEYREJECTED\)$/);
+});
