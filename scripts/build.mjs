@@ -59,7 +59,12 @@ function buildFirstStage() {
   console.error("Building the first stage");
   mkdirSync(build, { recursive: true });
   mkdirSync(output, { recursive: true });
-  run(inRoot("node_modules", ".bin", "asc"), ["--config", inRoot("init", "asconfig.json"), "--baseDir", inRoot("init")]);
+  run(inRoot("node_modules", ".bin", "asc"), [
+    "--config",
+    inRoot("init", "asconfig.json"),
+    "--baseDir",
+    inRoot("init"),
+  ]);
   run("wasm2c", [join(build, "init.wasm"), "-o", join(build, "init.c")]);
   const objects = [
     { source: join(build, "init.c"), warnings: ["-w"] },

@@ -96,7 +96,11 @@ function demonstrate(input: Input, generation: string): number {
   process.stdout.write(
     table([
       ["", "classic", "lazyrd"],
-      ["loaded before the kernel starts", megabytes(sizes.kernel + sizes.classic), megabytes(sizes.kernel + firstStage)],
+      [
+        "loaded before the kernel starts",
+        megabytes(sizes.kernel + sizes.classic),
+        megabytes(sizes.kernel + firstStage),
+      ],
       ["  of which initrd", megabytes(sizes.classic), megabytes(firstStage)],
       ["kernel starts /init", secondsOf(classic, "first-stage"), secondsOf(lazy, "first-stage")],
       ["the initrd's own init runs", secondsOf(classic, "next-stage"), secondsOf(lazy, "next-stage")],

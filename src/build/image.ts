@@ -1,5 +1,5 @@
 import { createHmac } from "node:crypto";
-import { GUID_SIZE, type Guid, guidFromTextOrder, type PositionedSink, toHex } from "../bytes/index.ts";
+import { customGuid, GUID_SIZE, type Guid, type PositionedSink, toHex } from "../bytes/index.ts";
 import { guidsOfRootHash, planDdi, writeDdi } from "../formats/ddi/index.ts";
 import { planErofs } from "../formats/erofs/index.ts";
 import type { Architecture } from "../formats/gpt/index.ts";
@@ -19,18 +19,15 @@ export interface WrittenImage extends ImageFacts {
   readonly sizeBytes: number;
 }
 
-const VERSION_OCTET = 6;
-const VARIANT_OCTET = 8;
-
 /** Writes a tree as EROFS on dm-verity in a Discoverable Disk Image. */
 export function writeImage(tree: Tree, options: ImageOptions, sink: PositionedSink): WrittenImage {
-  const erofs = planErofs(tree, { uuid: derivedUuid(options.seed, "erofs") });
+  const erofs = planErofs(tree, { uuid: derivedGuid(options.seed, "erofs") });
   const salt = derive(options.seed, "verity-salt");
   const plan = planDdi({
     designator: "root",
     architecture: options.architecture,
     data: erofs,
-    verity: { salt, uuid: derivedUuid(options.seed, "verity") },
+    verity: { salt, uuid: derivedGuid(options.seed, "verity") },
   });
   options.reserve(plan.sizeBytes);
   const { tree: verity, sizeBytes } = writeDdi(plan, sink);
@@ -46,14 +43,11 @@ export function writeImage(tree: Tree, options: ImageOptions, sink: PositionedSi
   };
 }
 
+/** 32 bytes that follow from the seed, different ones for each purpose. */
 function derive(seed: Uint8Array, purpose: string): Uint8Array {
   return createHmac("sha256", seed).update(`lazyrd-${purpose}`).digest();
 }
 
-/** 16 bytes that follow from the seed, as a UUID of version 8 (RFC 9562, section 5.8). */
-function derivedUuid(seed: Uint8Array, purpose: string): Guid {
-  const octets = derive(seed, purpose).subarray(0, GUID_SIZE);
-  octets[VERSION_OCTET] = ((octets[VERSION_OCTET] ?? 0) & 0x0f) | 0x80;
-  octets[VARIANT_OCTET] = ((octets[VARIANT_OCTET] ?? 0) & 0x3f) | 0x80;
-  return guidFromTextOrder(octets);
+function derivedGuid(seed: Uint8Array, purpose: string): Guid {
+  return customGuid(derive(seed, purpose).subarray(0, GUID_SIZE));
 }

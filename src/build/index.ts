@@ -1,5 +1,6 @@
 export * from "./build.ts";
 export * from "./config.ts";
+export * from "./first-stage.ts";
 export * from "./generation.ts";
 export * from "./manifest.ts";
 export { detectNextStage } from "./next-stage.ts";

@@ -1,4 +1,4 @@
-import { Command } from "commander";
+import { Command, Help, type Option } from "commander";
 import { packageVersion } from "../host/index.ts";
 import { bootCommand } from "./commands/boot.ts";
 import { buildCommand } from "./commands/build.ts";
@@ -21,8 +21,14 @@ export function createProgram(): Command {
       getOutHelpWidth: () => HELP_COLUMNS,
       getErrHelpWidth: () => HELP_COLUMNS,
     })
+    .configureHelp({ optionDescription: describeOption })
     .exitOverride();
   const commands = [buildCommand(), explainCommand(), inspectCommand(), bootCommand(), completionCommand(() => lazyrd)];
   for (const command of commands) lazyrd.addCommand(command.copyInheritedSettings(lazyrd));
   return lazyrd;
+}
+
+/** As commander does, without the words that a switch is off by default: that goes without saying. */
+function describeOption(option: Option): string {
+  return option.defaultValue === false ? option.description : Help.prototype.optionDescription.call(new Help(), option);
 }

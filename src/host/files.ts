@@ -18,9 +18,9 @@ export async function inFile<T>(path: string, work: () => T | Promise<T>): Promi
   try {
     return await work();
   } catch (cause) {
-    const belongs = cause instanceof FormatError || cause instanceof UsageError;
-    // An error of the operating system names its file already.
-    if (belongs && !cause.message.includes(path)) cause.message = `${path}: ${cause.message}`;
+    // What comes from the operating system names its file already.
+    const isNamed = cause instanceof UsageError ? cause.message.includes(path) : !(cause instanceof FormatError);
+    if (cause instanceof Error && !isNamed) cause.message = `${path}: ${cause.message}`;
     throw cause;
   }
 }

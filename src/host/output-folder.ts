@@ -3,7 +3,6 @@ import {
   closeSync,
   existsSync,
   fsyncSync,
-  ftruncateSync,
   lstatSync,
   mkdirSync,
   openSync,
@@ -32,6 +31,7 @@ const RANDOM_BYTES = 6;
  */
 export class OutputFolder {
   readonly path: string;
+  readonly #ownNames: readonly string[];
   readonly #temporary: string;
   /** The outermost of the parents that were not there, if any. */
   readonly #createdParent: string | undefined;
@@ -43,6 +43,7 @@ export class OutputFolder {
   constructor(path: string, ownNames: readonly string[]) {
     // Of a link, what it points to is replaced, not the link.
     this.path = existsSync(path) ? realpathSync(path) : resolve(path);
+    this.#ownNames = ownNames;
     checkReplaceable(this.path, ownNames);
     const parent = dirname(this.path);
     this.#temporary = join(parent, `.${basename(this.path)}-${randomBytes(RANDOM_BYTES).toString("hex")}`);
@@ -77,7 +78,6 @@ export class OutputFolder {
     return this.#guard(`write ${name}`, () => {
       const file = openSync(join(this.#temporary, name), "wx", 0o644);
       try {
-        ftruncateSync(file, 0);
         const result = fill({
           writeAt: (offset, bytes) => this.#guard(`write ${name}`, () => writeFully(file, offset, bytes)),
         });
@@ -101,8 +101,9 @@ export class OutputFolder {
     }
   }
 
+  /** Makes the symbolic link `name` to a file of this machine. */
   link(name: string, target: string): void {
-    symlinkSync(resolve(target), join(this.#temporary, name));
+    this.#guard(`write ${name}`, () => symlinkSync(resolve(target), join(this.#temporary, name)));
   }
 
   /**
@@ -110,6 +111,8 @@ export class OutputFolder {
    * name; the sync of the parent makes the new one survive a power cut after it.
    */
   commit(): void {
+    // Once more: since the first time somebody may have put something there.
+    checkReplaceable(this.path, this.#ownNames);
     this.#guard("put the generation in place", () => {
       syncFolder(this.#temporary);
       const old = `${this.#temporary}.old`;

@@ -7,7 +7,7 @@ export const PLAN_HEADER = "lazyrd-plan 1";
 /** What a verb of the plan does (docs/plan.md), in the order of a usual plan. */
 export const VERBS = {
   failure: "what happens when a step fails",
-  "try-modules": "modules that make the boot faster where the processor has what they need",
+  "try-modules": "modules that may find nothing to do on this machine: the boot goes on without them",
   modules: "modules without which the boot cannot go on",
   coldplug: "drivers for the devices that this machine has",
   device: "waits for a partition",

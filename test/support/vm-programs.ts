@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { toText } from "../../src/bytes/index.ts";
 import { readInitramfs, treeOfInitramfs } from "../../src/formats/cpio/index.ts";
 import { directory, type RegularFile, regularFile, Tree } from "../../src/tree/index.ts";
+import { noise } from "./erofs-trees.ts";
 import { initrdFixture } from "./fixtures.ts";
 
 /** Debian's busybox and what it is linked with, out of an initrd that has them: a userland of 3 MB. */
@@ -54,11 +55,12 @@ export function privateBusybox(folder: string): string {
   return `/${folder}/ld.so --library-path /${folder} /${folder}/busybox`;
 }
 
-/** What the small initrd has in it for stories to damage: read by nobody, and read by those who want to. */
-export const UNREAD_FILE = "usr/share/unread";
-export const SECOND_PROGRAM = "bin/second";
-
-const UNREAD_BYTES = 1 << 20;
+/**
+ * What the small initrd has in it for stories to damage, and to read or to leave alone. No two blocks of it are alike.
+ * Its size makes sure that one block of hashes (of 512 KiB of data) has nothing but the middle of it below.
+ */
+export const LARGE_FILE = "usr/share/large";
+const LARGE_FILE_BYTES = 1 << 20;
 
 const INIT = `#!/bin/busybox sh
 # Carries out what a story appended; a story without any wants to see that this is reached.
@@ -73,9 +75,7 @@ export function smallInitrd(): Tree {
   const tree = new Tree();
   addBusybox(tree);
   tree.set("init", regularFile(Buffer.from(INIT), { permissions: 0o755 }));
-  tree.setWithParents(UNREAD_FILE, regularFile(Buffer.alloc(UNREAD_BYTES, "nobody reads this. ")));
-  // The same program once more, at blocks of its own, behind 256 KiB that no read ahead will cross by chance.
-  tree.setWithParents(SECOND_PROGRAM, regularFile(files.busybox.content, { permissions: 0o755 }));
+  tree.setWithParents(LARGE_FILE, regularFile(noise(LARGE_FILE_BYTES)));
   for (const name of ["dev", "proc", "run", "sys", "mnt", "tmp"]) tree.set(name, directory());
   return tree;
 }

@@ -1,5 +1,6 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { onTestFailed } from "vitest";
 import type { Generation } from "../../src/build/index.ts";
 import { MemorySink } from "../../src/bytes/index.ts";
 import { encodeCpio } from "../../src/formats/cpio/index.ts";
@@ -42,6 +43,8 @@ export interface Ending {
 /** All of the kernel's messages: the evidence, should a story end otherwise than it should. */
 const CONSOLE = "console=ttyS0 loglevel=7 printk.time=1";
 const TIMEOUT_SECONDS = 180;
+/** Of the console of a story that failed. */
+const EVIDENCE_LINES = 40;
 
 /** Boots a generation until its end. */
 export async function boot(generation: Generation, story: Story = {}): Promise<Ending> {
@@ -62,6 +65,7 @@ export async function boot(generation: Generation, story: Story = {}): Promise<E
     monitorSocket: join(folder, "monitor"),
   };
   const lines: string[] = [];
+  onTestFailed(() => console.error(lines.slice(-EVIDENCE_LINES).join("\n")));
   let ended = false;
   const running = runMachine(machine, {
     until: ({ text }) => story.until?.test(text) ?? false,
@@ -70,13 +74,13 @@ export async function boot(generation: Generation, story: Story = {}): Promise<E
   }).finally(() => {
     ended = true;
   });
-  const [record, monitor] = await Promise.all([running, accompany(machine, story, lines, () => ended)]);
+  const [{ end }, monitor] = await Promise.all([running, accompany(machine, story, lines, () => ended)]);
   await monitor?.closed();
   return {
-    end: record.end,
+    end,
     reason: monitor?.reasonOfEnd(),
     report: parseReport(readFileSync(serial, "latin1")),
-    console: record.lines.map(({ text }) => text),
+    console: lines,
   };
 }
 
@@ -86,11 +90,11 @@ async function accompany(machine: Machine, story: Story, lines: readonly string[
   return monitor;
 }
 
-/** The report of a story that has to reach its probe; the console is in the message when it did not. */
+/** The report of a story that has to reach its probe. */
 export async function bootToReport(generation: Generation, story: Story): Promise<Report> {
-  const { report, console, end, reason } = await boot(generation, story);
+  const { report, end, reason } = await boot(generation, story);
   if (report !== undefined) return report;
-  throw new Error(`The probe did not report (${end}, ${String(reason)}). The console's end:\n${console.slice(-40).join("\n")}`);
+  throw new Error(`The probe in the next stage did not report: ${end}, ${String(reason)}`);
 }
 
 /** The kernel looks for another archive at multiples of this only. */
@@ -103,6 +107,11 @@ function initrdOf(generation: Generation, { append, initrd }: Story): Uint8Array
   encodeCpio(append, sink);
   const padding = new Uint8Array((ALIGNMENT - (firstStage.length % ALIGNMENT)) % ALIGNMENT);
   return Buffer.concat([firstStage, padding, sink.bytes()]);
+}
+
+/** Whether a text was on the console. */
+export function says({ console }: Ending, text: string): boolean {
+  return console.some((line) => line.includes(text));
 }
 
 /** What the first stage said on the console when it gave up, one sentence each. */

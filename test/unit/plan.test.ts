@@ -18,12 +18,12 @@ import { SAMPLE_IMAGE, sampleDatabase, sampleOptions } from "../support/plan-sam
 const SYSTEMD: NextStage = { kind: "systemd", init: "/init" };
 const SCRIPT: NextStage = { kind: "script", init: "/init" };
 
-async function compile(options: PlanOptions, nextStage = SYSTEMD) {
+async function compile(options: PlanOptions, nextStage: NextStage = SYSTEMD) {
   const selection = selectModules(await sampleDatabase(), options);
   return { selection, plan: compilePlan(selection, modulesOf(selection), SAMPLE_IMAGE, nextStage, options) };
 }
 
-const stepsOf = async (options: PlanOptions, nextStage = SYSTEMD): Promise<string[]> =>
+const stepsOf = async (options: PlanOptions, nextStage: NextStage = SYSTEMD): Promise<string[]> =>
   encodePlan((await compile(options, nextStage)).plan)
     .trimEnd()
     .split("\n");

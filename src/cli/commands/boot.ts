@@ -37,7 +37,7 @@ export function bootCommand(): Command {
   return new Command("boot")
     .summary("boot a generation in QEMU and show what happened")
     .description(
-      "Boots a generation in QEMU, emulated, without root: its console while it runs, a timeline afterwards.\n" +
+      "Boots a generation in QEMU, emulated, without root: its console while it runs, a timeline afterwards. " +
         "Ends as soon as the next stage runs (or --until is seen). Exit status: 0 when it came up, 3 when not.",
     )
     .argument("<generation>", "the folder that lazyrd build wrote")

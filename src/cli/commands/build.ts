@@ -44,7 +44,7 @@ export function buildCommand(): Command {
   return new Command("build")
     .summary("turn an initrd into a first stage and a verified image")
     .description(
-      "Reads a kernel and the initrd it boots with, and writes a generation: the small first stage, the image with\n" +
+      "Reads a kernel and the initrd it boots with, and writes a generation: the small first stage, the image with " +
         "everything else (EROFS on dm-verity), the plan that connects them, and a manifest. Needs no root.",
     )
     .requiredOption("-k, --kernel <file>", "the kernel, as installed in /boot")
@@ -105,7 +105,8 @@ function readConfig(path: string | undefined): BuildConfig {
 
 function selectDrivers(choice: DriverChoice | string): DriverSelection {
   if (choice === "host") return { kind: "host", devices: readDiskDevices() };
-  if (typeof choice === "string" && Object.hasOwn(driverSets, choice)) return { kind: "set", set: choice as DriverSetName };
+  if (typeof choice === "string" && Object.hasOwn(driverSets, choice))
+    return { kind: "set", set: choice as DriverSetName };
   const names = typeof choice === "string" ? choice.split(",") : choice;
   if (names.some((name) => !/^[\w-]+$/.test(name))) {
     throw new UsageError(`Cannot use ${JSON.stringify(choice)} as drivers: expected names of modules`, {

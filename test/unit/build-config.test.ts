@@ -1,0 +1,96 @@
+import { describe, expect, test } from "vitest";
+import { defaultConfig, parseConfig } from "../../src/build/index.ts";
+import { UsageError } from "../../src/bytes/index.ts";
+
+const EVERYTHING = `
+[first-stage]
+compression = "gzip"
+drivers = ["nvme", "sd_mod"]
+accelerate = false
+
+[modules]
+signatures = "strip"
+
+[boot]
+command-line = "root=/dev/sda2 quiet"
+timeout = 5
+on-corruption = "error"
+on-failure = "panic"
+failure-delay = 1
+`;
+
+describe("lazyrd.toml", () => {
+  test("may be empty: then all is as without one", () => {
+    expect(parseConfig("")).toEqual(defaultConfig());
+    expect(parseConfig("[boot]\n[modules]\n# nothing\n")).toEqual(defaultConfig());
+    expect(defaultConfig()).toEqual({
+      "first-stage": { compression: "zstd", drivers: "generic", accelerate: true },
+      modules: { signatures: "keep" },
+      boot: {
+        "command-line": "",
+        timeout: 30,
+        "on-corruption": "panic",
+        "on-failure": "reboot",
+        "failure-delay": 30,
+      },
+    });
+  });
+
+  test("has all of these keys", () => {
+    expect(parseConfig(EVERYTHING)).toEqual({
+      "first-stage": { compression: "gzip", drivers: ["nvme", "sd_mod"], accelerate: false },
+      modules: { signatures: "strip" },
+      boot: {
+        "command-line": "root=/dev/sda2 quiet",
+        timeout: 5,
+        "on-corruption": "error",
+        "on-failure": "panic",
+        "failure-delay": 1,
+      },
+    });
+  });
+
+  test("what one file sets is not kept for the next one", () => {
+    parseConfig(EVERYTHING);
+    expect(parseConfig("").boot.timeout).toBe(30);
+  });
+
+  test.each(["generic", "virtio", "host"])("drivers may be the set %s", (set) => {
+    expect(parseConfig(`[first-stage]\ndrivers = "${set}"`)["first-stage"].drivers).toBe(set);
+  });
+
+  test.each([
+    ["a mistyped key", "[boot]\ntimout = 5", /boot.*timout/],
+    ["a mistyped table", "[bot]\ntimeout = 5", /bot/],
+    ["a key in no table", "timeout = 5", /timeout/],
+    ["text for a number", '[boot]\ntimeout = "5"', /boot\.timeout: .*expected (int|number)/],
+    ["a number that is not whole", "[boot]\ntimeout = 1.5", /boot\.timeout/],
+    ["no time at all", "[boot]\ntimeout = 0", /boot\.timeout/],
+    ["more than an hour", "[boot]\nfailure-delay = 3601", /boot\.failure-delay/],
+    ["an unknown choice", '[boot]\non-corruption = "ignore"', /boot\.on-corruption: .*"panic"\|"reboot"\|"error"/],
+    ["a compression the kernel reads, but lazyrd does not write", '[first-stage]\ncompression = "xz"', /compression/],
+    ["an empty list of drivers", "[first-stage]\ndrivers = []", /first-stage\.drivers/],
+    ["an empty name", '[first-stage]\ndrivers = [""]', /first-stage\.drivers/],
+    ["a table for a value", "[modules.signatures]\nx = 1", /modules\.signatures/],
+    ["a value for a table", 'modules = "strip"', /modules/],
+  ])("%s is refused by its name", (_, text, message) => {
+    expect(() => parseConfig(text, "dir/my.toml")).toThrow(UsageError);
+    expect(() => parseConfig(text, "dir/my.toml")).toThrow(message);
+    expect(() => parseConfig(text, "dir/my.toml")).toThrow(/^Cannot use dir\/my\.toml: [^\n]+$/);
+  });
+
+  test("several faults are named at once", () => {
+    const text = "[boot]\ntimeout = 0\nfailure-delay = 0\n[modules]\nx = 1\n";
+    expect(() => parseConfig(text)).toThrow(/boot\.timeout: .*; boot\.failure-delay: .*; modules: |modules: .*; boot/);
+  });
+
+  test.each([
+    ["no value", "[boot]\n\ntimeout =\n", 3],
+    ["a key twice", "[boot]\ntimeout = 1\ntimeout = 2\n", 3],
+    ["no end of a table's name", "[boot\n", 1],
+    ["a number that is none", "[boot]\ntimeout = 5s\n", 2],
+  ])("%s is refused with its line", (_, text, line) => {
+    expect(() => parseConfig(text, "x.toml")).toThrow(UsageError);
+    expect(() => parseConfig(text, "x.toml")).toThrow(new RegExp(`^Cannot read x\\.toml: line ${line}: [^\\n]+$`));
+  });
+});
