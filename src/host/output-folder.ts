@@ -129,8 +129,9 @@ export class OutputFolder {
     });
   }
 
-  /** Removes what was written so far, and the parents that were made for it. */
+  /** Removes what was written so far, and the parents that were made for it. Does nothing once that is done, or committed. */
   discard(): void {
+    if (!existsSync(this.#temporary)) return;
     rmSync(this.#temporary, { recursive: true, force: true });
     if (this.#createdParent === undefined) return;
     for (let folder = dirname(this.path); folder.startsWith(this.#createdParent); folder = dirname(folder)) {

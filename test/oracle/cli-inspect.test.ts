@@ -1,7 +1,7 @@
-import { copyFileSync, existsSync, readFileSync, writeFileSync } from "node:fs";
+import { copyFileSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { lazyrd } from "../support/cli.ts";
+import { lazyrd, lazyrdProgram } from "../support/cli.ts";
 import { initrdFixture, kernelFixture } from "../support/fixtures.ts";
 import { sampleDdi } from "../support/inspect-samples.ts";
 import { tempFolder } from "../support/temp.ts";
@@ -21,27 +21,17 @@ describe("initrds", () => {
     const archive = run("sh", ["-c", `"${zstd}" -dc "$1" | cpio --quiet -itv --numeric-uid-gid`, "sh", path]);
     const theirs = archive.stdout.trimEnd().split("\n");
     const ours = lazyrd(["inspect", "--list", path]).stdout.trimEnd().split("\n");
-    // cpio shows times in its own way, and names as they are.
-    const shape = (line: string): string => {
-      const [mode, links, uid, gid, ...rest] = line.replace(/, +/, ",").split(/\s+/);
-      const name = rest.slice(line.startsWith("d") ? 3 : 1).join(" ");
-      return [
-        mode,
-        uid,
-        gid,
-        rest[0],
-        name
-          .replace(/^.*?\d\d:\d\d |^.*? (?:19|20)\d\d(?= )/, "")
-          .split("/")
-          .at(-1),
-        links && "",
-      ].join("|");
-    };
-    expect(ours.length).toBe(theirs.length);
-    expect(ours.map((line) => line.slice(0, 10))).toEqual(theirs.map((line) => line.slice(0, 10)));
-    expect(shape(ours[1] ?? "")).toBeTruthy();
+    const mode = (line: string): string => line.slice(0, 10);
     const target = (line: string): string | undefined => / -> (.*)$/.exec(line)?.[1];
-    expect(ours.map(target)).toEqual(theirs.map(target));
+    const name = (line: string): string | undefined =>
+      line
+        .replace(/ -> .*$/, "")
+        .split(" ")
+        .at(-1);
+    // Of files; cpio has other columns for devices, and shows times in a way of its own.
+    const size = (line: string): string | undefined => (line.startsWith("-") ? line.split(/ +/)[4] : undefined);
+    expect(ours.length).toBe(theirs.length);
+    for (const column of [mode, name, target, size]) expect(ours.map(column)).toEqual(theirs.map(column));
   });
 
   test("microcode in front is told, with the offset of what follows", () => {
@@ -76,14 +66,6 @@ describe("kernels and modules", () => {
   test.each(["6.12-amd64", "6.1-amd64"] as const)("%s", (flavour) => {
     const kernel = kernelFixture(flavour);
     expect(inspectJson(kernel.vmlinuz)).toMatchObject({ release: kernel.release, architecture: "x86_64", efi: true });
-  });
-
-  test.each([
-    ["6.12-amd64", "kernel/drivers/md/dm-verity.ko.xz"],
-    ["6.12-amd64", "kernel/fs/erofs/erofs.ko.xz"],
-    ["6.1-amd64", "kernel/drivers/scsi/mpt3sas/mpt3sas.ko"],
-  ] as const)("%s %s: as modinfo says", (context, ...[]) => {
-    expect(context).toBeDefined();
   });
 
   test("modules are as modinfo says, compressed or not", (context) => {
@@ -156,7 +138,6 @@ describe("images", () => {
     expect(dump).toMatch(new RegExp(`Salt: +\\t?${partitions[1].content.salt}`));
     // The hash area alone is told as well.
     expect(inspectJson(hash)).toMatchObject({ format: "verity", dataBlocks: partitions[1].content.dataBlocks });
-    expect(existsSync(path)).toBe(true);
   });
 
   test("an image by mkfs.erofs, compressed: what cannot be read can be listed", (context) => {
@@ -199,13 +180,9 @@ test("on a terminal, progress is one line that goes away", (context) => {
   const script = requireTool(context, "script");
   const path = join(tempFolder(), "image.raw");
   writeFileSync(path, sampleDdi());
-  const command = `stty cols 80; '${process.execPath}' '${lazyrdPath()}' inspect --verify '${path}'`;
+  const command = `stty cols 80; '${process.execPath}' '${lazyrdProgram()}' inspect --verify '${path}'`;
   const { stdout } = run(script, ["-qec", command, "/dev/null"]);
   expect(stdout).toContain("\r\x1b[Kverifying root");
   // Erased before the result is printed.
-  expect(stdout).toMatch(/\r\x1b\[K[^\r\n]*image\.raw: Discoverable Disk Image/);
+  expect(stdout.split("\x1b[K").at(-1)).toMatch(/^[^\r\n]*image\.raw: Discoverable Disk Image/);
 });
-
-function lazyrdPath(): string {
-  return join(import.meta.dirname, "../../dist/lazyrd.js");
-}

@@ -1,11 +1,14 @@
 import { execFileSync } from "node:child_process";
 import { mkdirSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
-import { byteStringBytes, FormatError, fromText, UsageError } from "../../src/bytes/index.ts";
+import { FormatError, fromText, UsageError } from "../../src/bytes/index.ts";
 import { FileSource, inFile, readHostTree, readInput, systemReason } from "../../src/host/index.ts";
-import { type Node, Tree } from "../../src/tree/index.ts";
+import type { Node } from "../../src/tree/index.ts";
 import { tempFolder } from "../support/temp.ts";
+
+const FILES_MODULE = fileURLToPath(new URL("../../src/host/files.ts", import.meta.url));
 
 const errorOf = (work: () => unknown): unknown => {
   try {
@@ -47,38 +50,30 @@ describe("a file", () => {
   });
 
   test.each([
-    ["missing", (path: string) => path, /Cannot read the kernel .*: there is no such file/],
-    ["a folder", (path: string) => (mkdirSync(path), path), /Cannot read the kernel .*: it is a folder/],
-    [
-      "below a file",
-      (path: string) => (writeFileSync(path, ""), join(path, "x")),
-      /a part of the path is not a folder/,
-    ],
-    ["a link to itself", (path: string) => (symlinkSync("file", path), path), /too many symbolic links/],
-  ])("that is %s: says so", (_, make, message) => {
-    const path = make(join(tempFolder(), "file"));
+    ["missing", "missing", "there is no such file"],
+    ["a folder", "folder", "it is a folder"],
+    ["below a file", "file/x", "a part of the path is not a folder"],
+    ["a link to itself", "loop", "too many symbolic links"],
+  ])("that is %s: says so", (_, name, reason) => {
+    const folder = tempFolder();
+    mkdirSync(join(folder, "folder"));
+    writeFileSync(join(folder, "file"), "");
+    symlinkSync("loop", join(folder, "loop"));
+    const path = join(folder, name);
     for (const open of [() => new FileSource(path, "the kernel"), () => readInput(path, "the kernel")]) {
       expect(errorOf(open)).toBeInstanceOf(UsageError);
-      expect(open).toThrow(message);
+      expect(open).toThrow(`Cannot read the kernel ${path}: ${reason}`);
     }
   });
 
   test("that is a pipe has no size to go by", () => {
     const path = join(tempFolder(), "pipe");
     execFileSync("mkfifo", [path]);
-    // Opened for writing too, so that opening it for reading does not wait for ever.
-    const script = `exec 3<>"$1"; exec "$2" --input-type=module -e "$3" "$1"`;
-    const program = `import { FileSource } from ${JSON.stringify(join(process.cwd(), "src/host/files.ts"))};
+    // The shell keeps it open for reading and writing, so that opening it for reading does not wait for ever.
+    const program = `import { FileSource } from ${JSON.stringify(FILES_MODULE)};
       try { new FileSource(process.argv[1], "the image"); } catch (error) { console.log(error.message); }`;
-    const tsx = ["--import", "tsx"];
-    const output = execFileSync("sh", [
-      "-c",
-      script.replace('"$2"', `"$2" ${tsx.join(" ")}`),
-      "sh",
-      path,
-      process.execPath,
-      program,
-    ]);
+    const node = [process.execPath, "--import", "tsx", "--input-type=module", "--eval", program, path];
+    const output = execFileSync("sh", ["-c", 'exec 3<>"$0"; exec "$@"', path, ...node]);
     expect(output.toString()).toContain(`Cannot read the image ${path}: it is a device or pipe`);
   });
 });
@@ -105,7 +100,7 @@ describe("errors", () => {
       "cpio",
       "cpio: cpio: Cannot",
     ],
-    ["for the person gets it, too", new UsageError("Cannot"), "a", "a: Cannot"],
+    ["for the person gets it, too", new UsageError("Cannot"), "b", "b: Cannot"],
     ["that names the file is left alone", new UsageError("Cannot read /a"), "/a", "Cannot read /a"],
     ["that is a bug is left alone", new TypeError("bug"), "a", "bug"],
   ])("one %s", async (_, error, path, message) => {
@@ -196,9 +191,6 @@ describe("a folder as a tree", () => {
   });
 
   test("is empty when the folder is", () => {
-    const tree = readHostTree(tempFolder());
-    expect([...tree.walk()]).toHaveLength(1);
-    expect(tree).toBeInstanceOf(Tree);
-    expect(byteStringBytes("")).toEqual(new Uint8Array());
+    expect([...readHostTree(tempFolder()).walk()]).toHaveLength(1);
   });
 });

@@ -209,12 +209,86 @@ export const ChunkIndex = struct("erofs_inode_chunk_index", 8, {
 
 /** struct z_erofs_map_header, 8-aligned behind the extended attributes of compressed inodes. */
 export const CompressionHeader = struct("z_erofs_map_header", 8, {
+  /** With FRAGMENT_PCLUSTER. With INLINE_PCLUSTER its upper half is h_idata_size instead: the bytes of the inline tail. */
   h_fragmentoff: u32(0x00),
   h_advise: u16(0x04),
   /** HEAD1's algorithm in the low four bits, HEAD2's in the high ones. */
   h_algorithmtype: u8(0x06),
+  /** Low four bits: log2 of the logical cluster's size in blocks; the top bit: the whole file is a fragment. */
   h_clusterbits: u8(0x07),
 });
 export const COMPRESSION_ALGORITHM_MASK = 0xf;
+export const COMPRESSION_HEAD2_SHIFT = 4;
 /** By number (Z_EROFS_COMPRESSION_*). */
 export const COMPRESSION_ALGORITHMS = ["LZ4", "MicroLZMA", "DEFLATE", "Zstandard"] as const;
+/** Z_EROFS_COMPRESSION_*: in h_algorithmtype, and as bit numbers of available_compr_algs. */
+export const COMPRESSION = { LZ4: 0, LZMA: 1, DEFLATE: 2, ZSTD: 3 } as const;
+/** h_idata_size shares h_fragmentoff's place: its bits start here. */
+export const INLINE_SIZE_SHIFT = 16;
+export const CLUSTER_BITS_MASK = 0xf;
+export const CLUSTER_WHOLE_FRAGMENT = 0x80;
+/** A whole-file fragment's header is one u64, its offset in the packed inode, with this bit set. */
+export const FRAGMENT_BIT = 63n;
+
+/** h_advise (Z_EROFS_ADVISE_*). */
+export const COMPRESSION_ADVISE = {
+  /** COMPRESSED_COMPACT: packs of two bytes an entry where they fit. COMPRESSED_FULL: extent records (Linux 6.15). */
+  COMPACTED_2B: 0x1,
+  BIG_PCLUSTER_1: 0x2,
+  BIG_PCLUSTER_2: 0x4,
+  /** The last physical cluster stands behind the index. */
+  INLINE_PCLUSTER: 0x8,
+  INTERLACED_PCLUSTER: 0x10,
+  FRAGMENT_PCLUSTER: 0x20,
+} as const;
+
+/** Types of logical clusters (Z_EROFS_LCLUSTER_TYPE_*). */
+export const LCLUSTER = { PLAIN: 0, HEAD1: 1, NONHEAD: 2, HEAD2: 3 } as const;
+
+/** struct z_erofs_lcluster_index of COMPRESSED_FULL; the table starts FULL_INDEX_GAP behind the header. */
+export const FullIndex = struct("z_erofs_lcluster_index", 8, {
+  /** Bits 0-1: the type. */
+  di_advise: u16(0x00),
+  di_clusterofs: u16(0x02),
+  /** HEAD and PLAIN: the block. NONHEAD: two u16, the clusters back to the head and on to the next one. */
+  di_u: u32(0x04),
+});
+export const FULL_INDEX_GAP_BYTES = 8;
+export const FULL_INDEX_TYPE_MASK = 0x3;
+/** Only a part of what the physical cluster holds belongs to the file (deduplication). */
+export const FULL_INDEX_PARTIAL_REF = 0x8000;
+
+/** The first NONHEAD behind a head: its low bits are the physical cluster's blocks (Z_EROFS_LI_D0_CBLKCNT). */
+export const DELTA_BLOCK_COUNT = 0x800;
+export const DELTA_MASK = 0x7ff;
+
+/** COMPRESSED_COMPACT: entries of 12 bits or more and a type of two bits, in packs that end with a block address. */
+export const COMPACT_LOW_BITS = 12;
+export const COMPACT_TYPE_BITS = 2;
+export const COMPACT_BASE_BYTES = 4;
+/** Packs of four bytes an entry: at the start until PACK_2B_BYTES-aligned, and at the end. */
+export const PACK_4B_BYTES = 8;
+export const PACK_4B_ENTRIES = 2;
+export const PACK_2B_BYTES = 32;
+export const PACK_2B_ENTRIES = 16;
+
+/** Z_EROFS_PCLUSTER_MAX_SIZE: no physical cluster is larger. */
+export const MAX_PCLUSTER_BYTES = 2 ** 20;
+/** Z_EROFS_PCLUSTER_MAX_DSIZE: nor holds more than this, unpacked. */
+export const MAX_PCLUSTER_DECODED_BYTES = 12 * 2 ** 20;
+
+/** With COMPR_CFGS: behind the superblock and its slots, a u16 length and a configuration for each algorithm, in order. */
+export const CFG_LENGTH_BYTES = 2;
+/** struct z_erofs_lz4_cfgs. */
+export const Lz4Cfgs = struct("z_erofs_lz4_cfgs", 14, { max_distance: u16(0x00), max_pclusterblks: u16(0x02) });
+/** struct z_erofs_lzma_cfgs. */
+export const LzmaCfgs = struct("z_erofs_lzma_cfgs", 14, { dict_size: u32(0x00), format: u16(0x04) });
+/** struct z_erofs_deflate_cfgs. */
+export const DeflateCfgs = struct("z_erofs_deflate_cfgs", 6, { windowbits: u8(0x00) });
+/** struct z_erofs_zstd_cfgs. */
+export const ZstdCfgs = struct("z_erofs_zstd_cfgs", 6, {
+  format: u8(0x00),
+  /** log2 of the window, less ZSTD_WINDOW_LOG_BASE. */
+  windowlog: u8(0x01),
+});
+export const ZSTD_WINDOW_LOG_BASE = 10;
