@@ -17,7 +17,7 @@ import { overlayStep } from "./steps/overlay";
 import { switchStep } from "./steps/switch";
 import { verityStep } from "./steps/verity";
 import { path, Writer } from "./text";
-import { noteStep, startTimeline } from "./timeline";
+import { noteStep, startTimeline, timelineStart } from "./timeline";
 
 /** Runs the plan. Returning ends PID 1, which makes the kernel panic: only a plan that asks for it gets there. */
 export function run(): void {
@@ -35,6 +35,8 @@ export function run(): void {
   }
   readPolicy(steps);
   armPanic();
+  compose().literal("plan of ").number(steps.length).literal(" steps, read after ").milliseconds(kernel.clock() - timelineStart());
+  say(INFO);
   for (let i = 0; i < steps.length; i++) {
     const step = steps[i];
     if (step.verb.equals("failure")) continue; // read before the first step

@@ -9,7 +9,7 @@ const END = "end";
 /** Facts about a machine, by section, as the probe wrote them to the second serial port. */
 export type Report = ReadonlyMap<string, readonly string[]>;
 
-/** Commands of a probe: every section's output by its name. "bb" stands for busybox. */
+/** Commands of a probe: every section's output by its name. "bb", and $BB for find, stand for busybox. */
 export type Sections = Readonly<Record<string, string>>;
 
 /** What most stories want to know of the next stage. */
@@ -27,7 +27,7 @@ export function probeScript(sections: Sections, busybox: string): string {
   const parts = Object.entries(sections).map(
     ([name, command]) => `bb echo "== ${name}" >&3\n( ${command} ) >&3 2>&1 </dev/null`,
   );
-  return [`bb() { ${busybox} "$@"; }`, `exec 3>${PORT}`, ...parts, `bb echo "== ${END}" >&3`, "exec 3>&-", ""].join("\n");
+  return [`BB="${busybox}"`, "bb() { $BB \"$@\"; }", `exec 3>${PORT}`, ...parts, `bb echo "== ${END}" >&3`, "exec 3>&-", ""].join("\n");
 }
 
 /**

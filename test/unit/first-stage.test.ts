@@ -53,6 +53,7 @@ describe("a boot that goes well", () => {
   test("says what it did, a line a step", () => {
     const verbs = logOf(boot).map((line) => line.split(" ", 1)[0]);
     expect(verbs).toEqual([
+      "plan",
       "modules",
       "coldplug",
       "device",

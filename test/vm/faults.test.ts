@@ -115,7 +115,7 @@ test('with on-corruption = "error" the read fails and the machine goes on', asyn
     append: smallProbe({ damaged: `bb md5sum /${LARGE_FILE}`, sound: "bb md5sum /bin/busybox" }),
     disks: [disk],
   });
-  expect(section(report, "damaged")).toEqual([expect.stringMatching(/large: (I\/O|Input\/output) error$/)]);
+  expect(section(report, "damaged")).toEqual([expect.stringMatching(/large.*Input\/output error$/)]);
   expect(section(report, "sound")).toEqual([expect.stringMatching(/^[0-9a-f]{32} +\/bin\/busybox$/)]);
 });
 
