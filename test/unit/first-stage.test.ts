@@ -64,7 +64,7 @@ describe("a boot that goes well", () => {
       "forward",
       "switch",
     ]);
-    expect(logOf(boot)[0]).toMatch(/^plan of 11 steps, read after \d+\.\d ms$/);
+    expect(logOf(boot)[0]).toMatch(/^plan of 10 steps, read after \d+\.\d ms$/);
     expect(logOf(boot)[2]).toMatch(/^coldplug 3 loaded, \d+\.\d ms$/);
     expect(logOf(boot)[3]).toMatch(/^device data is \/dev\/vda1, /);
   });

@@ -73,7 +73,7 @@ async function run(flags: BuildFlags): Promise<void> {
     generator: `lazyrd ${packageVersion()}`,
   };
   const output = new OutputFolder(flags.output, OWN_NAMES);
-  const interruptible = onInterrupt(() => undefined);
+  const interruptible = onInterrupt(() => output.discard());
   const progress = startProgress(flags);
   try {
     const result = await buildGeneration(inputs, output, progress.listener);
