@@ -24,8 +24,10 @@ export interface InputFile {
 export interface BuildInputs {
   readonly kernel: InputFile;
   readonly initrd: InputFile;
-  /** Where to look for the kernel's modules, in this order; the initrd's own come last. */
+  /** Where to look for the kernel's modules, in this order. */
   readonly modules: readonly ModuleTree[];
+  /** Whether the initrd's own modules will do where none of these has any; not when somebody named the place. */
+  readonly acceptInitrdModules: boolean;
   /** The first stage's program for the kernel's architecture. */
   readonly firstStageProgram: (architecture: Architecture) => Uint8Array;
   readonly drivers: DriverSelection;
@@ -63,7 +65,8 @@ export async function buildGeneration(
   });
 
   await progress("choosing modules");
-  const source = await findModules([...inputs.modules, { path: initrd.path, tree }], kernel.release);
+  const ownModules = inputs.acceptInitrdModules ? [{ path: initrd.path, tree }] : [];
+  const source = await findModules([...inputs.modules, ...ownModules], kernel.release);
   const { database } = source;
   const kept = keptParts(initrd.bytes, initramfs);
   const options = {

@@ -96,7 +96,7 @@ function splitByHardware(database: ModuleDatabase, wishes: readonly WantedModule
       const reason = `${wish.reason}; may bring the devices that ${toText(name)} drives`;
       hotplugged.set(dependency, { name: dependency, reason, optional: true });
     }
-    if (!hotplugged.has(name)) hotplugged.set(name, { ...wish, name });
+    hotplugged.set(name, { ...wish, name });
   }
   return { hotplugged: [...hotplugged.values()], unconditional };
 }

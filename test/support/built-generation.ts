@@ -26,6 +26,7 @@ export async function sampleBuild(given: Partial<BuildInputs> = {}): Promise<Bui
     firstStageProgram: () => PROGRAM,
     drivers: { kind: "set", set: "virtio" },
     config: defaultConfig(),
+    acceptInitrdModules: true,
     generator: "lazyrd test",
     ...given,
   };

@@ -25,9 +25,10 @@ export const USUAL_SECTIONS: Sections = {
 /** The script that writes the sections to the second serial port. `busybox` is how it is called there. */
 export function probeScript(sections: Sections, busybox: string): string {
   const parts = Object.entries(sections).map(
-    ([name, command]) => `bb echo "== ${name}" >&3\n( ${command} ) >&3 2>&1 </dev/null`,
+    ([name, command]) => `bb printf "\\n== ${name}\\n" >&3\n( ${command} ) >&3 2>&1 </dev/null`,
   );
-  return [`BB="${busybox}"`, "bb() { $BB \"$@\"; }", `exec 3>${PORT}`, ...parts, `bb echo "== ${END}" >&3`, "exec 3>&-", ""].join("\n");
+  const call = [`BB="${busybox}"`, 'bb() { $BB "$@"; }', `exec 3>${PORT}`];
+  return [...call, ...parts, `bb printf "\\n== ${END}\\n" >&3`, "exec 3>&-", ""].join("\n");
 }
 
 /**
@@ -78,7 +79,7 @@ export function parseReport(text: string): Report | undefined {
   return report.has(END) ? report : undefined;
 }
 
-/** The lines of a section without the empty one at its end. */
+/** The lines of a section, without empty ones. */
 export function section(report: Report, name: string): string[] {
   const lines = report.get(name);
   if (lines === undefined) throw new Error(`The probe wrote no section ${name}, only ${[...report.keys()].join(", ")}`);

@@ -22,7 +22,8 @@ const INIT = `#!/bin/busybox sh
 export function realRootDisk(mke2fs: string, sections: Sections): Disk {
   const tree = new Tree();
   addBusybox(tree);
-  for (const name of ["dev", "proc", "run", "sys", "tmp", "root"]) tree.set(name, directory());
+  // systemd puts the old root at /mnt for a moment, to take it down; where there is no /mnt it leaves it below the new one.
+  for (const name of ["dev", "mnt", "proc", "root", "run", "sys", "tmp"]) tree.set(name, directory());
   const init = `${INIT}${probeScript(sections, "/bin/busybox")}bb echo o > /proc/sysrq-trigger\nbb sleep 60\n`;
   tree.setWithParents("sbin/init", regularFile(Buffer.from(init), { permissions: 0o755 }));
   // Without this file systemd does not take a folder for a system to switch to.

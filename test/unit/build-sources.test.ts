@@ -145,6 +145,15 @@ describe("what stays of the initrd", () => {
     expect((await readInitramfs(output)).bootconfig).toBeDefined();
   });
 
+  test("the archive begins where the kernel looks for one, whatever stands before it", async () => {
+    const output = await encodeFirstStage(
+      emptyFirstStage(),
+      { early: Buffer.from("12345"), bootconfig: undefined },
+      "none",
+    );
+    expect(Buffer.from(output).subarray(5, 14).toString("latin1")).toBe("\0\0\0" + "070701");
+  });
+
   test("an archive after the first that is not early does not stay", async () => {
     const initrd = Buffer.concat([encodeArchive(treeOf({ init: program() })), MICROCODE]);
     const { early, topLevelNames } = keptParts(initrd, await readInitramfs(initrd));

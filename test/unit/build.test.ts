@@ -1,9 +1,17 @@
-import { createHash } from "node:crypto";
+import { createHash, createHmac } from "node:crypto";
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { buildGeneration, OWN_NAMES, parseManifest } from "../../src/build/index.ts";
-import { FormatError, fromHex, guidFromTextOrder, MemorySource, toHex, UsageError } from "../../src/bytes/index.ts";
+import {
+  customGuid,
+  FormatError,
+  fromHex,
+  guidFromTextOrder,
+  MemorySource,
+  toHex,
+  UsageError,
+} from "../../src/bytes/index.ts";
 import { readInitramfs, treeOfInitramfs } from "../../src/formats/cpio/index.ts";
 import { readDdi } from "../../src/formats/ddi/index.ts";
 import { readErofs } from "../../src/formats/erofs/index.ts";
@@ -46,7 +54,8 @@ describe("a generation", () => {
     }
     expect(generation.warnings).toEqual([]);
     expect(manifest).toMatchObject({
-      generator: "lazyrd test",
+      acceptInitrdModules: true,
+    generator: "lazyrd test",
       kernel: { release: "6.12.1-test", architecture: "x86_64" },
       nextStage: { kind: "systemd", init: "/init" },
     });
@@ -120,6 +129,18 @@ describe("the image", () => {
     expect(partitions).toEqual([data?.data.partition.partitionGuid, data?.verity?.partition.partitionGuid]);
     if (data?.verity === undefined) throw new Error("The image has no hash tree");
     verifyVerity(data.data.source, data.verity.source, rootHash);
+  });
+
+  test("has a salt and UUIDs that follow from the initrd, each for its purpose", async () => {
+    const inputs = await sampleBuild();
+    const generation = await build(inputs);
+    const seed = createHash("sha256").update(inputs.initrd.bytes).digest();
+    const derived = (purpose: string) => createHmac("sha256", seed).update(`lazyrd-${purpose}`).digest();
+    expect(generation.manifest.image.salt).toBe(toHex(derived("verity-salt")));
+    const [tree] = readDdi(new MemorySource(generation.read("image.raw"))).trees;
+    if (tree?.verity === undefined) throw new Error("The image has no hash tree");
+    expect(readErofs(tree.data.source).superblock.uuid).toBe(customGuid(derived("erofs").subarray(0, 16)));
+    expect(tree.verity.info.uuid).toBe(customGuid(derived("verity").subarray(0, 16)));
   });
 
   test("has everything of the initrd but its early segments", async () => {

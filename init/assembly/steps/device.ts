@@ -4,7 +4,7 @@ import { parseGuid, partitionByGuid } from "../gpt";
 import * as kernel from "../kernel";
 import { Step } from "../plan";
 import { outcome, problem } from "../report";
-import { PATH_MAX, Text, Writer, path } from "../text";
+import { PATH_MAX, Writer, path } from "../text";
 import { listenForUevents, waitForUevent } from "../uevents";
 import { coldplug } from "./coldplug";
 

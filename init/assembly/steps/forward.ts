@@ -1,5 +1,5 @@
 import { copyFile } from "../copy";
-import { DirectoryReader, makeDirectory } from "../files";
+import { DirectoryReader } from "../files";
 import * as kernel from "../kernel";
 import { Step } from "../plan";
 import { because, outcome, problem } from "../report";

@@ -9,7 +9,6 @@ import { Stat } from "../stat";
 const entries = new DirectoryReader();
 const from = new Writer(PATH_MAX);
 const to = new Writer(PATH_MAX);
-const target = new Writer(PATH_MAX);
 const stat = new Stat();
 
 /**

@@ -67,6 +67,7 @@ async function run(flags: BuildFlags): Promise<void> {
     kernel,
     initrd,
     modules: moduleTrees(flags.modules, release),
+    acceptInitrdModules: flags.modules === undefined,
     firstStageProgram: () => readInput(packageFile("dist/first-stage/init-x86_64"), "the first stage"),
     drivers: selectDrivers(flags.drivers ?? config["first-stage"].drivers),
     config,
