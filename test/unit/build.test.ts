@@ -54,7 +54,6 @@ describe("a generation", () => {
     }
     expect(generation.warnings).toEqual([]);
     expect(manifest).toMatchObject({
-      acceptInitrdModules: true,
     generator: "lazyrd test",
       kernel: { release: "6.12.1-test", architecture: "x86_64" },
       nextStage: { kind: "systemd", init: "/init" },
