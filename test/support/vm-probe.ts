@@ -51,7 +51,8 @@ export function probeFor(initrd: "dracut" | "initramfs-tools", sections: Section
   tree.setWithParents(`${FOLDER}/report`, regularFile(Buffer.from(script)));
   const command = `${privateBusybox(FOLDER)} sh /${FOLDER}/report`;
   // initramfs-tools' /init sources everything in this folder.
-  if (initrd === "initramfs-tools") tree.setWithParents("conf/conf.d/lazyrd-probe", regularFile(Buffer.from(`${command}\n`)));
+  if (initrd === "initramfs-tools")
+    tree.setWithParents("conf/conf.d/lazyrd-probe", regularFile(Buffer.from(`${command}\n`)));
   else addUnit(tree, command);
   return tree;
 }

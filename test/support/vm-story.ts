@@ -55,7 +55,9 @@ export async function boot(generation: Generation, story: Story = {}): Promise<E
   const machine: Machine = {
     kernel: generation.path("kernel"),
     initrd,
-    commandLine: [CONSOLE, generation.manifest.commandLine, story.commandLine ?? ""].filter((part) => part !== "").join(" "),
+    commandLine: [CONSOLE, generation.manifest.commandLine, story.commandLine ?? ""]
+      .filter((part) => part !== "")
+      .join(" "),
     disks: story.disks ?? [imageDisk(generation)],
     memoryMib: story.memoryMib ?? 1024,
     cpus: 1,

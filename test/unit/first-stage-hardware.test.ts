@@ -79,7 +79,7 @@ describe("waiting for the image's disk", () => {
     expect(failureOf(boot)).toEqual({
       line: 5,
       verb: "device",
-      message: `no partition with PARTUUID ${IMAGE.dataGuid} after 10 s; disks seen: sda, vda (no GPT), sdb (no GPT)`,
+      message: `no partition with PARTUUID ${IMAGE.dataGuid} after 10 s; disks seen: sda (its table has it, but the kernel does not show it), vda (no GPT), sdb (no GPT)`,
     });
     const failed = boot.kernel.log.records.find(({ text }) => text.includes("FAILED"))?.at ?? 0;
     expect(failed / NANOSECONDS_IN_MS - 1000).toBeGreaterThan(10_000);

@@ -52,7 +52,7 @@ test("an image that is plugged in after the first stage looked for it is found",
   expect(section(report, "log").find((line) => line.includes("device data"))).toMatch(/data is \/dev\/sdb1/);
 });
 
-test("a USB disk that is plugged in late brings its own driver along", async () => {
+test("a USB disk that is plugged in late is found", async () => {
   const built = generic("6.12-amd64");
   const report = await bootToReport(built, {
     append: smallProbe(),
@@ -85,10 +85,14 @@ for (const { policy, reason, sentence } of policies) {
     const ending = await boot(built, { disks });
     expect(ending.reason).toBe(reason);
     expect(failures(ending)).toEqual([
-      `FAILED at plan line 6 (device): no partition with PARTUUID ${dataPartition} after ${MISSING_TIMEOUT_SECONDS} s; disks seen: vda (no GPT)`,
+      expect.stringMatching(
+        `^FAILED at plan line \\d+ \\(device\\): no partition with PARTUUID ${dataPartition} after 3 s; disks seen: vda \\(no GPT\\)$`,
+      ),
       sentence,
     ]);
-    expect(secondsBetween(ending.console, /lazyrd: coldplug/, /lazyrd: FAILED/)).toBeLessThan(MISSING_TIMEOUT_SECONDS + 2);
+    expect(secondsBetween(ending.console, /lazyrd: coldplug/, /lazyrd: FAILED/)).toBeLessThan(
+      MISSING_TIMEOUT_SECONDS + 2,
+    );
   });
 }
 

@@ -13,7 +13,8 @@ const kernel = "6.12-amd64";
 const impatient = (boot = "") => generation({ kernel, initrd: "small", config: `[boot]\nfailure-delay = 1\n${boot}` });
 
 const PANIC = "Kernel panic - not syncing: dm-verity device corrupted";
-const NOT_THE_IMAGE = /^FAILED at plan line \d+ \(verity\): the image is not the one with the root hash [0-9a-f]{64}: it was damaged or exchanged$/;
+const NOT_THE_IMAGE =
+  /^FAILED at plan line \d+ \(verity\): the image is not the one with the root hash [0-9a-f]{64}: it was damaged or exchanged$/;
 
 /** Refused in words by the first stage, which then restarts the machine. */
 function expectRefusal(ending: Ending, message: RegExp): void {
@@ -48,7 +49,10 @@ test("another root hash in the plan is refused, though everything else fits", as
     const plan = tree.get("lazyrd/plan");
     if (plan?.kind !== "file") throw new Error("The first stage has no plan");
     const text = Buffer.from(plan.content.read(0, plan.content.size)).toString("latin1");
-    tree.set("lazyrd/plan", regularFile(byteStringBytes(text.replace(`root-hash=${rootHash}`, `root-hash=${otherHash}`))));
+    tree.set(
+      "lazyrd/plan",
+      regularFile(byteStringBytes(text.replace(`root-hash=${rootHash}`, `root-hash=${otherHash}`))),
+    );
   });
   const ending = await boot(built, { initrd });
   expectRefusal(ending, NOT_THE_IMAGE);

@@ -56,9 +56,10 @@ function entriesOf(tree: Tree): string[] {
     const count = node.kind === "directory" ? 0 : links.get(node);
     const size = node.kind === "file" ? node.content.size : node.kind === "symlink" ? node.target.length : 0;
     const device = "major" in node ? `${node.major.toString(16)}:${node.minor.toString(16)}` : "0:0";
-    const target = node.kind === "symlink" ? ` -> ${toText(node.target)}` : "";
+    // busybox quotes names where there are two of them.
+    const name = node.kind === "symlink" ? `'${nameOf(path)}' -> '${toText(node.target)}'` : nameOf(path);
     const mode = modeOf(node).toString(16);
-    return `${mode} ${node.uid}:${node.gid} ${count} ${size} ${node.mtime} ${device} ${nameOf(path)}${target}`;
+    return `${mode} ${node.uid}:${node.gid} ${count} ${size} ${node.mtime} ${device} ${name}`;
   });
 }
 

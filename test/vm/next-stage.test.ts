@@ -68,6 +68,10 @@ function expectTimeline(report: Report, built: Generation): void {
   const lines = built.manifest.explanation.steps.map(({ line }) => line);
   const steps: { step: string; startUs: number; endUs: number }[] = timeline.steps;
   expect(steps.map(({ step }) => step)).toEqual(lines.filter((line) => !/^(failure|switch) /.test(line)));
-  const moments = [timeline.firstLineUs, ...steps.flatMap(({ startUs, endUs }) => [startUs, endUs]), timeline.handOverUs];
+  const moments = [
+    timeline.firstLineUs,
+    ...steps.flatMap(({ startUs, endUs }) => [startUs, endUs]),
+    timeline.handOverUs,
+  ];
   expect(moments).toEqual([...moments].sort((a, b) => a - b));
 }

@@ -38,7 +38,9 @@ for (const [initrd, kernel] of systems) {
     const mounts = section(report, "mounts").map((line) => line.split(" "));
     expect(mounts.findLast(([, target]) => target === "/")?.[2]).toBe("ext4");
     // Nothing of the first stage or of the image is in sight.
-    expect(mounts.filter(([, target, type]) => /lazyrd/.test(target ?? "") || /erofs|overlay/.test(type ?? ""))).toEqual([]);
+    expect(
+      mounts.filter(([, target, type]) => /lazyrd/.test(target ?? "") || /erofs|overlay/.test(type ?? "")),
+    ).toEqual([]);
     // systemd leaves its old root for good, so that the kernel closes the image; run-init only covers it.
     if (initrd === "dracut") expect(section(report, "block")).not.toContain("dm-0");
     if (initrd === "dracut") expect(JSON.parse(section(report, "timeline").join("\n"))).toMatchObject({ version: 1 });

@@ -62,9 +62,12 @@ function findPartition(): bool {
     // The kernel's rule (block/genhd.c): a "p" keeps the number apart from a digit before it, as in nvme0n1p2.
     if (isDigit(load<u8>(name + length - 1))) node.byte(0x70);
     node.number(number);
-    if (!exists(node.path())) continue; // the kernel has not made the partition's node yet
-    blockDevices.close();
-    return true;
+    if (exists(node.path())) {
+      blockDevices.close();
+      return true;
+    }
+    // Either the kernel has not come to it yet, or it does not believe the table: a disk that was cut off.
+    seen.literal(" (its table has it, but the kernel does not show it)");
   }
   if (seen.length == 0) seen.literal("none");
   return false;
