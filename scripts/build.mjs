@@ -80,23 +80,52 @@ function buildFirstStage() {
   copyFileSync(join(build, "init"), join(output, "init-x86_64"));
 }
 
-function buildProgram() {
-  const output = inRoot("dist", "lazyrd.js");
-  if (!outdated([output], [inRoot("src"), inRoot("package.json"), inRoot("scripts", "build.mjs")])) return;
-  console.error("Building the program");
+function buildCodec() {
+  const build = inRoot("codec", "build");
+  const output = inRoot("dist", "codec", "lz4.wasm");
+  const inputs = ["assembly", "asconfig.json"].map((name) => inRoot("codec", name));
+  if (!outdated([output], [...inputs, inRoot("scripts", "build.mjs")])) return;
+  console.error("Building the codec");
+  mkdirSync(build, { recursive: true });
+  mkdirSync(inRoot("dist", "codec"), { recursive: true });
+  run(inRoot("node_modules", ".bin", "asc"), [
+    "--config",
+    inRoot("codec", "asconfig.json"),
+    "--baseDir",
+    inRoot("codec"),
+  ]);
+  copyFileSync(join(build, "lz4.wasm"), output);
+}
+
+// Some libraries are CommonJS and call require, which an ES module does not have by itself.
+const REQUIRE =
+  "import { createRequire as lazyrdCreateRequire } from 'node:module'; const require = lazyrdCreateRequire(import.meta.url);";
+
+function bundle(source, output, banner) {
+  if (!outdated([output], [inRoot("src"), inRoot("package.json"), inRoot("scripts", "build.mjs")])) return false;
   run(inRoot("node_modules", ".bin", "esbuild"), [
-    inRoot("src", "cli", "main.ts"),
+    source,
     "--bundle",
     "--platform=node",
     "--format=esm",
     "--target=node20",
     "--log-level=warning",
-    // Some libraries are CommonJS and call require, which an ES module does not have by itself.
-    "--banner:js=#!/usr/bin/env node\nimport { createRequire as lazyrdCreateRequire } from 'node:module'; const require = lazyrdCreateRequire(import.meta.url);",
+    `--banner:js=${banner}`,
     `--outfile=${output}`,
   ]);
-  chmodSync(output, 0o755);
+  return true;
+}
+
+function buildPrograms() {
+  const program = inRoot("dist", "lazyrd.js");
+  if (bundle(inRoot("src", "cli", "main.ts"), program, `#!/usr/bin/env node\n${REQUIRE}`)) {
+    console.error("Built the program");
+    chmodSync(program, 0o755);
+  }
+  // Threads start from a file: it cannot be inside of the program's.
+  bundle(inRoot("src", "build", "compress", "worker.ts"), inRoot("dist", "compress-worker.js"), REQUIRE);
 }
 
 buildFirstStage();
-buildProgram();
+buildCodec();
+buildPrograms();

@@ -5,6 +5,10 @@ import type { Architecture } from "../formats/gpt/index.ts";
 import { inFile, type OutputFolder } from "../host/index.ts";
 import { type DriverSelection, parseKernelImage } from "../kernel/index.ts";
 import { compilePlan, encodePlan, explainPlan, modulesOf, selectModules } from "../plan/index.ts";
+import { imageOverBudget } from "../sizes/index.ts";
+import { parseSize } from "../text/index.ts";
+import type { Tree } from "../tree/index.ts";
+import { compressImage } from "./compress/index.ts";
 import type { BuildConfig } from "./config.ts";
 import { encodeFirstStage, firstStageTree } from "./first-stage.ts";
 import { GENERATION_FILES } from "./generation.ts";
@@ -87,6 +91,8 @@ export async function buildGeneration(
     return { selection, modules, files };
   });
 
+  const erofsModule = files.find(({ name }) => name === "erofs")?.content;
+  const compressed = await compressImage(tree, config.image, { release: kernel.release, erofsModule }, progress);
   const writing = "writing the image";
   await progress(writing);
   const otherBytes = sum([kept.early, inputs.kernel.bytes, ...files.map((file) => file.content)]) + SMALL_FILES_BYTES;
@@ -94,10 +100,11 @@ export async function buildGeneration(
     let totalBytes = 0;
     const reserve = (imageBytes: number): void => {
       totalBytes = imageBytes;
+      checkBudget(tree, imageBytes, config.image.budget);
       output.requireSpace(imageBytes + otherBytes);
     };
     const sink = countingSink(file, (doneBytes) => progress(writing, { doneBytes, totalBytes }));
-    return writeImage(tree, { seed: digest(initrd.bytes), architecture, reserve }, sink);
+    return writeImage(tree, { seed: digest(initrd.bytes), architecture, reserve, ...compressed }, sink);
   });
 
   await progress("writing the first stage");
@@ -138,6 +145,16 @@ export async function buildGeneration(
   output.write(GENERATION_FILES.manifest, Buffer.from(encodeManifest(manifest), "utf8"));
   const unpacking = warnings.map(({ name, message }) => `${toText(name)}: ${message}`);
   return { manifest, warnings: [...initramfs.warnings, ...database.warnings, ...unpacking] };
+}
+
+/** @throws UsageError when the image is larger than the configuration allows. */
+function checkBudget(tree: Tree, imageBytes: number, budget: string): void {
+  const budgetBytes = parseSize(budget);
+  const excess = budgetBytes === undefined ? undefined : imageOverBudget(tree, imageBytes, budgetBytes);
+  if (excess === undefined) return;
+  throw new UsageError(`Cannot build the image: it would have ${excess}`, {
+    hint: "raise image.budget, or leave something out of the initrd; lazyrd size INITRD shows what costs what",
+  });
 }
 
 /** Room for program, plan and manifest, and for the archive's headers: none of them comes near a megabyte. */

@@ -2,8 +2,14 @@ import { parse as parseToml, TomlError } from "smol-toml";
 import { z } from "zod";
 import { UsageError } from "../bytes/index.ts";
 import { OUTPUT_METHODS } from "../formats/compression/index.ts";
+import { parseSize } from "../text/index.ts";
+
+/** The image may have any size. */
+const NO_BUDGET = "none";
 
 const DRIVER_SETS = ["generic", "virtio", "host"] as const;
+/** KiB. A cluster is read and decoded as a whole. */
+const CLUSTER_SIZES = [4, 8, 16, 32, 64, 128, 256] as const;
 
 /** lazyrd.toml (docs/configuration.md). Keys that are not listed are refused: a mistyped one must not pass unseen. */
 const Config = z.strictObject({
@@ -15,6 +21,16 @@ const Config = z.strictObject({
     })
     .prefault({}),
   modules: z.strictObject({ signatures: z.enum(["keep", "strip"]).default("keep") }).prefault({}),
+  image: z
+    .strictObject({
+      compression: z.enum(["none", "lz4", "lz4hc", "zstd"]).default("lz4"),
+      "cluster-size": z.union([z.literal("auto"), z.literal(CLUSTER_SIZES)]).default("auto"),
+      budget: z
+        .string()
+        .refine((text) => text === NO_BUDGET || parseSize(text) !== undefined, 'expected "none" or a size: "60M"')
+        .default(NO_BUDGET),
+    })
+    .prefault({}),
   boot: z
     .strictObject({
       "command-line": z.string().default(""),

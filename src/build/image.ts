@@ -1,7 +1,7 @@
 import { createHmac } from "node:crypto";
 import { customGuid, GUID_SIZE, type Guid, type PositionedSink, toHex } from "../bytes/index.ts";
 import { guidsOfRootHash, planDdi, writeDdi } from "../formats/ddi/index.ts";
-import { planErofs } from "../formats/erofs/index.ts";
+import { type ErofsOptions, planErofs } from "../formats/erofs/index.ts";
 import type { Architecture } from "../formats/gpt/index.ts";
 import { planVerity } from "../formats/verity/index.ts";
 import type { ImageFacts } from "../plan/index.ts";
@@ -11,6 +11,8 @@ export interface ImageOptions {
   /** Salt and UUIDs follow from it: the digest of what the tree was made from. */
   readonly seed: Uint8Array;
   readonly architecture: Architecture;
+  /** How files are stored, where they are not stored as they are. */
+  readonly files?: Pick<ErofsOptions, "planFile" | "compression">;
   /** Called with the image's size before the first byte is written. */
   readonly reserve: (bytes: number) => void;
 }
@@ -21,7 +23,7 @@ export interface WrittenImage extends ImageFacts {
 
 /** Writes a tree as EROFS on dm-verity in a Discoverable Disk Image. */
 export function writeImage(tree: Tree, options: ImageOptions, sink: PositionedSink): WrittenImage {
-  const erofs = planErofs(tree, { uuid: derivedGuid(options.seed, "erofs") });
+  const erofs = planErofs(tree, { uuid: derivedGuid(options.seed, "erofs"), ...options.files });
   const salt = derive(options.seed, "verity-salt");
   const plan = planDdi({
     designator: "root",

@@ -2,9 +2,15 @@ import { Command, Help, type Option } from "commander";
 import { packageVersion } from "../host/index.ts";
 import { bootCommand } from "./commands/boot.ts";
 import { buildCommand } from "./commands/build.ts";
+import { catCommand } from "./commands/cat.ts";
 import { completionCommand } from "./commands/completion.ts";
+import { diffCommand } from "./commands/diff.ts";
 import { explainCommand } from "./commands/explain.ts";
 import { inspectCommand } from "./commands/inspect.ts";
+import { lsCommand } from "./commands/ls.ts";
+import { sizeCommand } from "./commands/size.ts";
+import { unpackCommand } from "./commands/unpack.ts";
+import { verifyCommand } from "./commands/verify.ts";
 
 /** Pages and tests hold what --help prints: its width must not depend on a terminal. */
 const HELP_COLUMNS = 80;
@@ -23,7 +29,19 @@ export function createProgram(): Command {
     })
     .configureHelp({ optionDescription: describeOption })
     .exitOverride();
-  const commands = [buildCommand(), explainCommand(), inspectCommand(), bootCommand(), completionCommand(() => lazyrd)];
+  const commands = [
+    buildCommand(),
+    explainCommand(),
+    inspectCommand(),
+    lsCommand(),
+    catCommand(),
+    unpackCommand(),
+    diffCommand(),
+    sizeCommand(),
+    verifyCommand(),
+    bootCommand(),
+    completionCommand(() => lazyrd),
+  ];
   for (const command of commands) lazyrd.addCommand(command.copyInheritedSettings(lazyrd));
   return lazyrd;
 }

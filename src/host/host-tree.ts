@@ -34,32 +34,47 @@ class ClosedFile implements ByteSource {
   }
 }
 
+export interface HostTreeOptions {
+  /** Take device nodes and hard links as what they are: for folders that hold a system, instead of parts of one. */
+  readonly wholeSystem?: boolean;
+}
+
 /**
  * The folder `path` of this machine as a tree. File contents stay on disk until they are read; extended attributes
- * are not looked at, and each name of a file with several names is a file of its own.
- * @throws UsageError when something cannot be read, and for device nodes.
+ * are not looked at, and each name of a file with several names is a file of its own, unless told otherwise.
+ * @throws UsageError when something cannot be read, and for device nodes, unless told otherwise.
  */
-export function readHostTree(path: string): Tree {
+export function readHostTree(path: string, { wholeSystem = false }: HostTreeOptions = {}): Tree {
   const folder = fromText(path);
+  const links = wholeSystem ? new Map<string, Node>() : undefined;
   // Whoever names a folder by a symlink means the folder.
   const status = ask(folder, (place) => statSync(place));
   if (!status.isDirectory()) throw new UsageError(`Cannot use ${path}: expected a folder`);
-  return new Tree(readDirectory(folder, status));
+  return new Tree(readDirectory(folder, status, links));
 }
 
-function readDirectory(path: ByteString, status: Stats): Directory {
+/** Nodes by device and inode; undefined where names are not followed to one node. */
+type Links = Map<string, Node> | undefined;
+
+function readDirectory(path: ByteString, status: Stats, links: Links): Directory {
   const node = directory(metadataOf(status));
   const names = ask(path, (place) => readdirSync(place, "latin1"));
-  for (const name of names) node.entries.set(name, readNode(`${path}/${name}`));
+  for (const name of names) node.entries.set(name, readNode(`${path}/${name}`, links));
   return node;
 }
 
-function readNode(path: ByteString): Node {
+function readNode(path: ByteString, links: Links): Node {
   const status = ask(path, (place) => lstatSync(place));
+  if (status.isDirectory()) return readDirectory(path, status, links);
+  const key = `${status.dev}:${status.ino}`;
+  const node = links?.get(key) ?? newNode(path, status, links !== undefined);
+  links?.set(key, node);
+  return node;
+}
+
+function newNode(path: ByteString, status: Stats, withDevices: boolean): Node {
   const kind = kindOfMode(status.mode);
   switch (kind) {
-    case "directory":
-      return readDirectory(path, status);
     case "file":
       return regularFile(new ClosedFile(path, status.size), metadataOf(status));
     case "symlink":
@@ -70,9 +85,19 @@ function readNode(path: ByteString): Node {
     case "fifo":
     case "socket":
       return { kind, ...metadataOf(status) };
+    case "character-device":
+    case "block-device":
+      if (withDevices) return { kind, ...deviceNumber(status.rdev), ...metadataOf(status) };
+      break;
     default:
-      throw new UsageError(`Cannot use ${toText(path)}: device nodes of a running machine are not part of a tree`);
+      break;
   }
+  throw new UsageError(`Cannot use ${toText(path)}: device nodes of a running machine are not part of a tree`);
+}
+
+/** What stat(2) gives for st_rdev: 8 bits of minor, 12 of major, 12 more of minor (gnu_dev_major and gnu_dev_minor). */
+function deviceNumber(rdev: number): { major: number; minor: number } {
+  return { major: (rdev >>> 8) & 0xfff, minor: (rdev & 0xff) | ((rdev >>> 12) & 0xfff00) };
 }
 
 function metadataOf({ mode, uid, gid, mtimeMs }: Stats): Metadata {

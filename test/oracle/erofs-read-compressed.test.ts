@@ -12,10 +12,20 @@ const BLOCK = 4096;
 
 /** Text that packs well, and nowhere repeats for long. */
 function text(length: number, seed = 1): Uint8Array {
-  const words = ["/usr/lib/", "module ", "alias=pci:v0000", "depends\n", "firmware", "\0\0\0\0", "=0x", "EXPORT_SYMBOL"];
+  const words = [
+    "/usr/lib/",
+    "module ",
+    "alias=pci:v0000",
+    "depends\n",
+    "firmware",
+    "\0\0\0\0",
+    "=0x",
+    "EXPORT_SYMBOL",
+  ];
   const choice = noise(length, seed);
   let out = "";
-  for (let index = 0; out.length < length; index++) out += `${words[(choice[index] ?? 0) % 8]}${(choice[index] ?? 0) >> 4}`;
+  for (let index = 0; out.length < length; index++)
+    out += `${words[(choice[index] ?? 0) % 8]}${(choice[index] ?? 0) >> 4}`;
   return Buffer.from(out.slice(0, length), "latin1");
 }
 
@@ -61,7 +71,12 @@ const extras = [
 ];
 const variants = [
   ...compressors.flatMap((compressor) => clusters.map((cluster) => [compressor, ...cluster])).map((args) => [args]),
-  ...extras.flatMap((extra) => [["-zlz4", ...extra], ["-zlz4hc", "-C65536", ...extra]]).map((args) => [args]),
+  ...extras
+    .flatMap((extra) => [
+      ["-zlz4", ...extra],
+      ["-zlz4hc", "-C65536", ...extra],
+    ])
+    .map((args) => [args]),
 ];
 
 function makeImage(context: TestContext, root: string, args: readonly string[]): Uint8Array {
@@ -77,7 +92,11 @@ for (const [args] of variants) {
     const source = new MemorySource(image);
     const tree = readErofs(source).tree();
     expect(factsOf(tree)).toEqual(factsOf(treeOfFolder(root, requireTool(context, "python3"))));
-    expect(listErofs(source).map(({ path }) => path).sort()).toEqual([...tree.walk()].map(({ path }) => path).sort());
+    expect(
+      listErofs(source)
+        .map(({ path }) => path)
+        .sort(),
+    ).toEqual([...tree.walk()].map(({ path }) => path).sort());
     const dump = dumpErofs(source);
     expect(dump).not.toContain("overlaps");
     for (const { node } of tree.walk()) {
@@ -106,7 +125,9 @@ function checkRandomReads(content: { size: number; read(offset: number, length: 
   for (const [index, place] of places.entries()) {
     const offset = Math.floor((content.size * place) / 256);
     const length = Math.min(content.size - offset, 1 << (2 * index));
-    const expected = createHash("sha256").update(whole.subarray(offset, offset + length)).digest("hex");
+    const expected = createHash("sha256")
+      .update(whole.subarray(offset, offset + length))
+      .digest("hex");
     expect(createHash("sha256").update(content.read(offset, length)).digest("hex")).toBe(expected);
   }
 }

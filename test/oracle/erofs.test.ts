@@ -10,7 +10,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { expect, type TestContext, test } from "vitest";
-import { FormatError, MemorySource } from "../../src/bytes/index.ts";
+import { MemorySource } from "../../src/bytes/index.ts";
 import { dumpErofs, encodeErofs, readErofs } from "../../src/formats/erofs/index.ts";
 import { complaintsOfFsck } from "../support/erofs-mount.ts";
 import { everything, factsOf, noise, treeOfFolder } from "../support/erofs-trees.ts";
@@ -73,16 +73,6 @@ for (const args of makers) {
     expect(dumpErofs(source)).not.toContain("unused, not zero");
   });
 }
-
-test("compressed images are refused with the algorithm's name", (context) => {
-  const { root } = makeFolder(context);
-  writeFileSync(join(root, "text"), "compressible ".repeat(10_000));
-  const image = join(tempFolder(), "image");
-  run(requireTool(context, "mkfs.erofs"), ["-zlz4", image, root]);
-  const erofs = readErofs(new MemorySource(readFileSync(image)));
-  expect(() => erofs.tree()).toThrow(FormatError);
-  expect(() => erofs.tree()).toThrow(/COMPRESSED_COMPACT with LZ4/);
-});
 
 test("images on several devices are refused", (context) => {
   const { root } = makeFolder(context);

@@ -38,6 +38,7 @@ export function sampleConfig(given: { [K in keyof BuildConfig]?: Partial<BuildCo
   return {
     "first-stage": { ...defaults["first-stage"], ...given["first-stage"] },
     modules: { ...defaults.modules, ...given.modules },
+    image: { ...defaults.image, ...given.image },
     boot: { ...defaults.boot, ...given.boot },
   };
 }

@@ -8,6 +8,10 @@ compression = "gzip"
 drivers = ["nvme", "sd_mod"]
 accelerate = false
 
+[image]
+compression = "lz4hc"
+cluster-size = 128
+
 [modules]
 signatures = "strip"
 
@@ -25,6 +29,7 @@ describe("lazyrd.toml", () => {
     expect(parseConfig("[boot]\n[modules]\n# nothing\n")).toEqual(defaultConfig());
     expect(defaultConfig()).toEqual({
       "first-stage": { compression: "zstd", drivers: "generic", accelerate: true },
+      image: { compression: "lz4", "cluster-size": "auto", budget: "none" },
       modules: { signatures: "keep" },
       boot: {
         "command-line": "",
@@ -39,6 +44,7 @@ describe("lazyrd.toml", () => {
   test("has all of these keys", () => {
     expect(parseConfig(EVERYTHING)).toEqual({
       "first-stage": { compression: "gzip", drivers: ["nvme", "sd_mod"], accelerate: false },
+      image: { compression: "lz4hc", "cluster-size": 128, budget: "none" },
       modules: { signatures: "strip" },
       boot: {
         "command-line": "root=/dev/sda2 quiet",

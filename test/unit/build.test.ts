@@ -54,7 +54,7 @@ describe("a generation", () => {
     }
     expect(generation.warnings).toEqual([]);
     expect(manifest).toMatchObject({
-    generator: "lazyrd test",
+      generator: "lazyrd test",
       kernel: { release: "6.12.1-test", architecture: "x86_64" },
       nextStage: { kind: "systemd", init: "/init" },
     });
@@ -240,7 +240,13 @@ test("progress names the stages, and counts the image's bytes up to all of them"
     if (measure !== undefined) measures.push(measure);
   });
   output.commit();
-  expect(stages).toEqual(["reading the initrd", "choosing modules", "writing the image", "writing the first stage"]);
+  expect(stages).toEqual([
+    "reading the initrd",
+    "choosing modules",
+    "compressing files",
+    "writing the image",
+    "writing the first stage",
+  ]);
   const done = measures.map(({ doneBytes }) => doneBytes);
   expect(done).toEqual([...done].sort((a, b) => a - b));
   expect(measures.at(-1)?.doneBytes).toBeLessThanOrEqual(measures.at(-1)?.totalBytes ?? 0);

@@ -1,4 +1,5 @@
 import { hex } from "../../bytes/index.ts";
+import { decodeLz4Block } from "./lz4-block.ts";
 import { corrupt, Output, truncated } from "./output.ts";
 import type { Decoded } from "./types.ts";
 
@@ -9,11 +10,6 @@ const WORD = 4;
 const CHUNK_BYTES = 8 << 20;
 /** LZ4_compressBound: the most that a chunk can have packed. */
 const MAX_PACKED_CHUNK = CHUNK_BYTES + Math.floor(CHUNK_BYTES / 255) + 16;
-
-/** lz4_Block_format.md */
-const MIN_MATCH = 4;
-const NIBBLE_MAX = 15;
-const BYTE_MAX = 255;
 
 /**
  * An LZ4 legacy frame. It has no end mark of its own: a chunk size of 0, the end of the input, or a size that no
@@ -39,7 +35,7 @@ export function decompressLz4(input: Uint8Array, limitBytes: number): Decoded {
       const why = `a chunk of ${packed} bytes leaves the input; what follows an LZ4 stream needs four NUL bytes before it`;
       throw corrupt("lz4", why, offset);
     }
-    decodeBlock(input, offset + WORD, offset + WORD + packed, output);
+    decodeChunk(input, offset + WORD, offset + WORD + packed, output);
     offset += WORD + packed;
   }
   return { output: output.written(), consumed: offset };
@@ -60,62 +56,12 @@ function countChunks(view: DataView): number {
 }
 
 /** One block, whose matches do not reach beyond it. */
-function decodeBlock(input: Uint8Array, start: number, end: number, output: Output): void {
+function decodeChunk(input: Uint8Array, start: number, end: number, output: Output): void {
   const base = output.length;
-  // Room for a whole chunk first: the loops below then need no check but this one bound.
+  // Room for a whole chunk first: the decoder then needs no check but this one bound.
   const room = output.room(CHUNK_BYTES);
-  const bytes = output.bytes;
-  const limit = base + room;
-  const overflow = (offset: number): Error =>
-    room < CHUNK_BYTES ? output.overflow() : corrupt("lz4", `a chunk holds more than ${CHUNK_BYTES} bytes`, offset);
-  let to = base;
-  let from = start;
-  while (from < end) {
-    const token = input[from++] as number;
-    let literals = token >>> 4;
-    if (literals === NIBBLE_MAX) {
-      let more: number;
-      do {
-        if (from >= end) throw corrupt("lz4", "a literal length runs over the end of its chunk", from);
-        more = input[from++] as number;
-        literals += more;
-      } while (more === BYTE_MAX);
-    }
-    if (from + literals > end) throw corrupt("lz4", "literals run over the end of their chunk", from);
-    if (to + literals > limit) throw overflow(from);
-    if (literals > 32) bytes.set(input.subarray(from, from + literals), to);
-    else for (let i = 0; i < literals; i++) bytes[to + i] = input[from + i] as number;
-    to += literals;
-    from += literals;
-    // The last sequence of a block has no match.
-    if (from === end) break;
-    if (from + 2 > end) throw corrupt("lz4", "a match runs over the end of its chunk", from);
-    const distance = (input[from] as number) | ((input[from + 1] as number) << 8);
-    from += 2;
-    if (distance === 0 || distance > to - base) {
-      throw corrupt("lz4", `a match ${distance} bytes back, ${to - base} bytes into its chunk`, from - 2);
-    }
-    let length = (token & NIBBLE_MAX) + MIN_MATCH;
-    if (length === NIBBLE_MAX + MIN_MATCH) {
-      let more: number;
-      do {
-        if (from >= end) throw corrupt("lz4", "a match length runs over the end of its chunk", from);
-        more = input[from++] as number;
-        length += more;
-      } while (more === BYTE_MAX);
-    }
-    if (to + length > limit) throw overflow(from);
-    copyMatch(bytes, to, distance, length);
-    to += length;
-  }
-  output.length = to;
-}
-
-/** Copies `length` bytes from `distance` bytes back; the two ranges overlap where the match repeats itself. */
-export function copyMatch(bytes: Uint8Array, to: number, distance: number, length: number): void {
-  if (distance >= length && length > 32) {
-    bytes.copyWithin(to, to - distance, to - distance + length);
-    return;
-  }
-  for (let i = 0; i < length; i++) bytes[to + i] = bytes[to + i - distance] as number;
+  const target = { bytes: output.bytes, base, limit: base + room };
+  output.length = decodeLz4Block(input, start, end, target, (offset) =>
+    room < CHUNK_BYTES ? output.overflow() : corrupt("lz4", `a chunk holds more than ${CHUNK_BYTES} bytes`, offset),
+  );
 }

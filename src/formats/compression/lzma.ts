@@ -1,4 +1,4 @@
-import { copyMatch } from "./lz4.ts";
+import { copyMatch } from "./lz4-block.ts";
 import { corrupt, Output, truncated } from "./output.ts";
 import type { Decoded } from "./types.ts";
 
@@ -37,12 +37,29 @@ export function decompressLzma(input: Uint8Array, limitBytes: number): Decoded {
   if (size !== UNKNOWN_SIZE && size > BigInt(limitBytes)) throw output.overflow();
   const range = new RangeDecoder(input, HEADER_SIZE);
   decode(range, output, {
-    lc: properties % 9,
-    lp: Math.floor(properties / 9) % 5,
-    pb: Math.floor(properties / 45),
+    ...propertiesOf(properties),
     size: size === UNKNOWN_SIZE ? undefined : Number(size),
+    stopAtSize: false,
   });
   return { output: output.written(), consumed: range.offset };
+}
+
+/**
+ * MicroLZMA, as liblzma's lzma_microlzma_decoder has it: the data of a `.lzma` file without its header; the first byte,
+ * always 0, holds the inverted properties instead. Unpacks the first `size` bytes; what follows is not looked at.
+ */
+export function decompressMicroLzma(input: Uint8Array, size: number): Uint8Array {
+  const properties = ~(input[0] ?? 0) & 0xff;
+  if (properties >= MAX_PROPERTIES) throw corrupt("lzma", `properties ${properties} stand for nothing`, 0);
+  const data = new Uint8Array(input);
+  data[0] = 0;
+  const output = new Output("lzma", size, size);
+  decode(new RangeDecoder(data, 0), output, { ...propertiesOf(properties), size, stopAtSize: true });
+  return output.written();
+}
+
+function propertiesOf(properties: number): { lc: number; lp: number; pb: number } {
+  return { lc: properties % 9, lp: Math.floor(properties / 9) % 5, pb: Math.floor(properties / 45) };
 }
 
 class RangeDecoder {
@@ -141,7 +158,13 @@ class LengthDecoder {
 function decode(
   range: RangeDecoder,
   output: Output,
-  { lc, lp, pb, size }: { lc: number; lp: number; pb: number; size: number | undefined },
+  {
+    lc,
+    lp,
+    pb,
+    size,
+    stopAtSize,
+  }: { lc: number; lp: number; pb: number; size: number | undefined; stopAtSize: boolean },
 ): void {
   const literal = models(LITERAL_SIZE << (lc + lp));
   const isMatch = models(STATES << MAX_POSITION_BITS);
@@ -182,6 +205,7 @@ function decode(
   for (;;) {
     const position = output.length;
     if (size !== undefined && position === size) {
+      if (stopAtSize) return;
       range.normalize();
       // Without a remainder this is the end; with one, only the end marker may follow.
       if (range.finished) return;
@@ -257,6 +281,7 @@ function decode(
     if (rep0 >= position) {
       throw corrupt("lzma", `a match ${rep0 + 1} bytes back, ${position} bytes into the data`, range.offset);
     }
+    if (stopAtSize && size !== undefined) length = Math.min(length, size - position);
     checkLeft(length);
     output.ensure(length);
     copyMatch(output.bytes, position, rep0 + 1, length);

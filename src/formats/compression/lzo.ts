@@ -1,6 +1,6 @@
 import { crc32 } from "node:zlib";
 import { hex } from "../../bytes/index.ts";
-import { copyMatch } from "./lz4.ts";
+import { copyMatch } from "./lz4-block.ts";
 import { corrupt, Output, truncated } from "./output.ts";
 import type { Decoded } from "./types.ts";
 

@@ -9,6 +9,7 @@ interface ZstdModule {
 
 interface ZstdFunctions {
   compress(to: number, room: number, from: number, size: number, level: number): number;
+  decompress(to: number, room: number, from: number, size: number): number;
   compressBound(size: number): number;
   defaultCLevel(): number;
   isError(result: number): number;

@@ -37,7 +37,7 @@ export type ContentPlanner = (file: RegularFile, headBytes: number) => StoredCon
 
 const NOTHING = new Uint8Array(0);
 
-interface FlatPlace {
+export interface FlatPlace {
   readonly blockBytes: number;
   /** Bytes of the inode and its extended attributes. */
   readonly headBytes: number;

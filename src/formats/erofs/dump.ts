@@ -1,9 +1,13 @@
 import { type ByteSource, chunksOf, SubSource, toText } from "../../bytes/index.ts";
+import { readCompressedLayout } from "./compressed-header.ts";
+import { ContentReader } from "./content-reader.ts";
+import { BUILT_IN_DECODERS } from "./decoders.ts";
 import { describeSuperblock, dumpDescription } from "./describe.ts";
 import { decodeDevice } from "./device.ts";
-import { chunkTableOf, type Extent, extentsOf } from "./extents.ts";
+import type { InodeContent } from "./extent.ts";
+import { chunkTableOf } from "./extents.ts";
 import { Budget, ErofsImage, type ErofsInode } from "./image.ts";
-import { DATA_LAYOUT, SUPER_OFFSET } from "./layout.ts";
+import { CompressionHeader, DATA_LAYOUT, SUPER_OFFSET } from "./layout.ts";
 import { nameOfLayout } from "./names.ts";
 import { XattrReader } from "./read-xattrs.ts";
 import { walkDirectories } from "./walk.ts";
@@ -34,11 +38,12 @@ export function dumpErofs(source: ByteSource): string {
 }
 
 function regionsOf(image: ErofsImage): Region[] {
-  const budget = new Budget(image.source.size);
-  const xattrs = new XattrReader(image, budget);
+  // Nothing is unpacked but what the walk needs.
+  const reader = new ContentReader(image, new Budget(image.source.size), BUILT_IN_DECODERS);
+  const xattrs = new XattrReader(reader);
   const regions: Region[] = [{ start: SUPER_OFFSET, end: image.superblock.endOffset, label: "superblock" }];
   const paths = new Map<number, string>();
-  const add = (inode: ErofsInode, path: string, known?: readonly Extent[]): void => {
+  const add = (inode: ErofsInode, path: string, known?: InodeContent): void => {
     paths.set(inode.nid, path);
     const details = `${describeInode(inode)}  /${path}`;
     regions.push({ start: inode.offset, end: inode.xattrOffset, label: `inode ${inode.nid}: ${details}` });
@@ -50,18 +55,20 @@ function regionsOf(image: ErofsImage): Region[] {
         label: `attributes of ${inode.nid}: ${names.join(", ")}`,
       });
     }
-    if (hasContent(inode)) regions.push(...contentRegions(image, inode, known ?? extentsOf(image, inode, budget)));
+    if (hasContent(inode)) regions.push(...contentRegions(image, inode, known ?? reader.open(inode)));
   };
-  for (const { inode, extents, entries } of walkDirectories(image, budget)) {
+  for (const { inode, content, entries } of walkDirectories(reader)) {
     const parent = paths.get(inode.nid) ?? "";
-    // A directory's inode is listed when it is walked: its extents are known then.
-    add(inode, parent, extents);
+    // A directory's inode is listed when it is walked: its content is open then.
+    add(inode, parent, content);
     for (const { name, inode: child, isFirst } of entries) {
       const path = parent === "" ? toText(name) : `${parent}/${toText(name)}`;
       if (child.kind === "directory") paths.set(child.nid, path);
       else if (isFirst) add(child, path);
     }
   }
+  const packed = reader.packedInode();
+  if (packed !== undefined) add(packed, "(the packed inode)", reader.packed());
   for (const { offset, bytes, name } of xattrs.sharedRegions) {
     regions.push({ start: offset, end: offset + bytes, label: `shared attribute ${toText(name)}` });
   }
@@ -92,20 +99,40 @@ function describeInode(inode: ErofsInode): string {
   return [...facts, `device ${major}:${minor}`].join(" ");
 }
 
-function contentRegions(image: ErofsImage, inode: ErofsInode, extents: readonly Extent[]): Region[] {
+function contentRegions(image: ErofsImage, inode: ErofsInode, content: InodeContent): Region[] {
   const regions: Region[] = [];
   if (inode.layout === DATA_LAYOUT.CHUNK_BASED) {
     const { offset, count, entryBytes, chunkBytes } = chunkTableOf(image, inode);
     const label = `chunk table of ${inode.nid}: ${count} of ${chunkBytes} bytes`;
     if (count > 0) regions.push({ start: offset, end: offset + count * entryBytes, label });
   }
-  for (const { start, length, offset } of extents) {
-    if (offset === undefined) continue;
-    const isTail = inode.layout === DATA_LAYOUT.FLAT_INLINE && offset === inode.headEnd;
-    const label = `${isTail ? "tail" : "content"} of ${inode.nid}${start === 0 ? "" : ` from ${start}`}`;
-    regions.push({ start: offset, end: offset + length, label });
+  const inlineOffset = isCompressed(inode) ? addIndex(image, inode, regions) : inode.headEnd;
+  for (const { start, length, offset, storedBytes, kind, fragment } of content.extents()) {
+    if (offset === undefined || fragment) continue;
+    const isTail = offset === inlineOffset && inode.layout !== DATA_LAYOUT.FLAT_PLAIN;
+    const packing = isCompressed(inode) ? `, ${kind}, ${length} bytes` : "";
+    const label = `${isTail ? "tail" : "content"} of ${inode.nid}${start === 0 ? "" : ` from ${start}`}${packing}`;
+    regions.push({ start: offset, end: offset + storedBytes, label });
   }
   return regions;
+}
+
+function isCompressed({ layout }: ErofsInode): boolean {
+  return layout === DATA_LAYOUT.COMPRESSED_FULL || layout === DATA_LAYOUT.COMPRESSED_COMPACT;
+}
+
+/** Adds what the map of a compressed inode takes; returns where an inline tail would start. */
+function addIndex(image: ErofsImage, inode: ErofsInode, regions: Region[]): number | undefined {
+  const layout = readCompressedLayout(image, inode);
+  const { headerOffset } = layout;
+  if ("start" in layout) {
+    const label = `fragment of ${inode.nid}: from ${layout.start} of the packed inode`;
+    regions.push({ start: headerOffset, end: headerOffset + CompressionHeader.size, label });
+    return undefined;
+  }
+  const label = `index of ${inode.nid}: ${layout.count} clusters of ${2 ** layout.clusterBits} bytes`;
+  regions.push({ start: headerOffset, end: layout.indexEnd, label });
+  return layout.indexEnd;
 }
 
 /** In the order of the image; regions that are the same bytes (shared content) become one. */

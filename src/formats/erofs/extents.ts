@@ -1,4 +1,5 @@
-import { alignUp, type ByteSource, checkRange, divideUp, hex, SubSource } from "../../bytes/index.ts";
+import { alignUp, type ByteSource, checkRange, divideUp, hex } from "../../bytes/index.ts";
+import type { Extent, InodeContent } from "./extent.ts";
 import { type Budget, type ErofsImage, type ErofsInode, fail } from "./image.ts";
 import {
   CHUNK_FORMAT_BITS_MASK,
@@ -6,23 +7,10 @@ import {
   CHUNK_FORMAT_KNOWN,
   CHUNK_MAP_ENTRY_BYTES,
   ChunkIndex,
-  COMPRESSION_ALGORITHM_MASK,
-  COMPRESSION_ALGORITHMS,
-  CompressionHeader,
   DATA_LAYOUT,
   FORMAT,
   NULL_ADDR,
 } from "./layout.ts";
-import { nameOfLayout } from "./names.ts";
-
-/** A part of a file: where its bytes stand in the image, or a hole. */
-export interface Extent {
-  /** In the file. */
-  readonly start: number;
-  readonly length: number;
-  /** In the image; undefined for a hole, which reads as zeros. */
-  readonly offset: number | undefined;
-}
 
 /** Blocks of 4 KiB at 32-bit addresses: no file without holes is larger, and none with holes has a reason to be. */
 const MAX_FILE_BYTES = 2 ** 44;
@@ -35,24 +23,24 @@ export interface ChunkTable {
   readonly chunkBytes: number;
 }
 
-/**
- * The parts of an inode's content, in order and without gaps; all of them lie inside the image.
- * @throws FormatError for compressed content and for what is not sound.
- */
-export function extentsOf(image: ErofsImage, inode: ErofsInode, budget: Budget): Extent[] {
+/** @throws FormatError for sizes that no image can hold. */
+export function checkFileSize(inode: ErofsInode): void {
   if (inode.size > MAX_FILE_BYTES) {
-    fail(
-      `Cannot read inode ${inode.nid}: expected at most ${MAX_FILE_BYTES} bytes, got ${inode.size}`,
-      inode.offset,
-      "i_size",
-    );
+    const expected = `expected at most ${MAX_FILE_BYTES} bytes, got ${inode.size}`;
+    fail(`Cannot read inode ${inode.nid}: ${expected}`, inode.offset, "i_size");
   }
+}
+
+/**
+ * Content that stands in the image as it is.
+ * @throws FormatError when its map is not sound.
+ */
+export function openFlatContent(image: ErofsImage, inode: ErofsInode, budget: Budget): InodeContent {
   const extents = mapContent(image, inode, budget).filter((extent) => extent.length > 0);
-  for (const extent of extents) {
-    if (extent.offset !== undefined)
-      image.checkRange(extent.offset, extent.length, `the content of inode ${inode.nid}`);
+  for (const { offset, length } of extents) {
+    if (offset !== undefined) image.checkRange(offset, length, `the content of inode ${inode.nid}`);
   }
-  return extents;
+  return new FlatContent(image.source, inode.size, extents);
 }
 
 function mapContent(image: ErofsImage, inode: ErofsInode, budget: Budget): Extent[] {
@@ -60,41 +48,26 @@ function mapContent(image: ErofsImage, inode: ErofsInode, budget: Budget): Exten
   const offset = inode.union === NULL_ADDR ? undefined : inode.union * blockBytes;
   switch (inode.layout) {
     case DATA_LAYOUT.FLAT_PLAIN:
-      return [{ start: 0, length: inode.size, offset }];
+      return [asItIs(0, inode.size, offset)];
     case DATA_LAYOUT.FLAT_INLINE: {
       const tail = inode.size % blockBytes;
       const start = inode.size - tail;
       if ((inode.headEnd % blockBytes) + tail > blockBytes) {
-        fail(
-          `Cannot read inode ${inode.nid}: its tail of ${tail} bytes crosses a block boundary`,
-          inode.headEnd,
-          "i_size",
-        );
+        const what = `its tail of ${tail} bytes crosses a block boundary`;
+        fail(`Cannot read inode ${inode.nid}: ${what}`, inode.headEnd, "i_size");
       }
-      return [
-        { start: 0, length: start, offset },
-        { start, length: tail, offset: inode.headEnd },
-      ];
+      return [asItIs(0, start, offset), asItIs(start, tail, inode.headEnd)];
     }
     case DATA_LAYOUT.CHUNK_BASED:
       return chunks(image, inode, budget);
-    case DATA_LAYOUT.COMPRESSED_FULL:
-    case DATA_LAYOUT.COMPRESSED_COMPACT:
-      return fail(
-        `Cannot read inode ${inode.nid}: ${nameOfLayout(inode.layout)} with ${algorithmOf(image, inode)} is not supported`,
-        inode.offset,
-        "i_format",
-      );
     default:
       return fail(`Cannot read inode ${inode.nid}: unknown data layout ${inode.layout}`, inode.offset, "i_format");
   }
 }
 
-function algorithmOf(image: ErofsImage, inode: ErofsInode): string {
-  const offset = alignUp(inode.headEnd, CompressionHeader.size);
-  const header = CompressionHeader.parse(image.read(offset, CompressionHeader.size, `the map of inode ${inode.nid}`));
-  const algorithm = header.h_algorithmtype & COMPRESSION_ALGORITHM_MASK;
-  return COMPRESSION_ALGORITHMS[algorithm] ?? `algorithm ${algorithm}`;
+function asItIs(start: number, length: number, offset: number | undefined): Extent {
+  const isHole = offset === undefined;
+  return { start, length, offset, storedBytes: isHole ? 0 : length, kind: isHole ? "hole" : "plain", fragment: false };
 }
 
 /** @throws FormatError when the format or the table is not sound. */
@@ -121,11 +94,7 @@ function chunks(image: ErofsImage, inode: ErofsInode, budget: Budget): Extent[] 
     const block = entryBytes === CHUNK_MAP_ENTRY_BYTES ? view.getUint32(at, true) : blockOf(table, at, offset);
     const start = index * chunkBytes;
     const length = Math.min(chunkBytes, inode.size - start);
-    append(extents, {
-      start,
-      length,
-      offset: block === NULL_ADDR ? undefined : block * image.superblock.blockBytes,
-    });
+    append(extents, asItIs(start, length, block === NULL_ADDR ? undefined : block * image.superblock.blockBytes));
   }
   return extents;
 }
@@ -151,20 +120,14 @@ function append(extents: Extent[], next: Extent): void {
   const last = extents.at(-1);
   const expected = last?.offset === undefined ? undefined : last.offset + last.length;
   if (last !== undefined && next.offset === expected) {
-    extents[extents.length - 1] = { ...last, length: last.length + next.length };
+    extents[extents.length - 1] = asItIs(last.start, last.length + next.length, last.offset);
   } else {
     extents.push(next);
   }
 }
 
-/** The content that `extents` describe; nothing is copied where one extent holds what is read. */
-export function contentSource(source: ByteSource, size: number, extents: readonly Extent[]): ByteSource {
-  const only = extents[0];
-  if (extents.length === 1 && only?.offset !== undefined) return new SubSource(source, only.offset, size);
-  return new ExtentSource(source, size, extents);
-}
-
-class ExtentSource implements ByteSource {
+/** Nothing is copied where one extent holds what is read. */
+export class FlatContent implements InodeContent {
   readonly size: number;
   readonly #source: ByteSource;
   readonly #extents: readonly Extent[];
@@ -191,6 +154,10 @@ class ExtentSource implements ByteSource {
       done += piece;
     }
     return output;
+  }
+
+  extents(from = 0, to = this.size): readonly Extent[] {
+    return this.#extents.filter(({ start, length }) => start < to && start + length > from);
   }
 
   /** The extent that holds `offset`, by halves. */

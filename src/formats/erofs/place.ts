@@ -70,7 +70,7 @@ function contentKeys(inodes: readonly UnplacedInode[]): Map<UnplacedInode, strin
     const { node } = inode.collected;
     const { layout, size, blockCount } = inode.content;
     if (node.kind !== "file" || blockCount === 0) continue;
-    const shape = `${layout} ${size}`;
+    const shape = `${layout} ${size} ${blockCount}`;
     const alike = shapes.get(shape);
     if (alike === undefined) shapes.set(shape, [inode]);
     else alike.push(inode);

@@ -1,5 +1,5 @@
 import { alignUp, type ByteSource, type ByteString, byteStringFrom, FormatError, toText } from "../../bytes/index.ts";
-import { contentSource, extentsOf } from "./extents.ts";
+import type { ContentReader } from "./content-reader.ts";
 import { type Budget, type ErofsImage, type ErofsInode, fail } from "./image.ts";
 import {
   FEATURE_COMPAT,
@@ -33,11 +33,11 @@ export class XattrReader {
   readonly #shared = new Map<number, Attribute>();
 
   /** @throws FormatError when the table of long prefixes is not sound. */
-  constructor(image: ErofsImage, budget: Budget) {
-    this.#image = image;
-    this.#budget = budget;
-    const { prefixes, end, inImage } = readLongPrefixes(image, budget);
-    const start = image.superblock.xattrPrefixOffset;
+  constructor(reader: ContentReader) {
+    this.#image = reader.image;
+    this.#budget = reader.budget;
+    const { prefixes, end, inImage } = readLongPrefixes(reader);
+    const start = reader.image.superblock.xattrPrefixOffset;
     this.#prefixes = prefixes;
     this.prefixRegion = inImage && end > start ? { offset: start, bytes: end - start } : undefined;
   }
@@ -115,13 +115,14 @@ interface LongPrefixes {
 }
 
 /** The table of long prefixes: in the packed inode when there is one, unless PLAIN_XATTR_PFX says otherwise. */
-function readLongPrefixes(image: ErofsImage, budget: Budget): LongPrefixes {
+function readLongPrefixes(reader: ContentReader): LongPrefixes {
+  const { image } = reader;
   const { incompat, compat, packedNid, xattrPrefixCount, xattrPrefixOffset } = image.superblock;
   if ((incompat & FEATURE_INCOMPAT.XATTR_PREFIXES) === 0 || xattrPrefixCount === 0) {
     return { prefixes: [], end: 0, inImage: false };
   }
   const inImage = packedNid === undefined || (compat & FEATURE_COMPAT.PLAIN_XATTR_PFX) !== 0;
-  const source = inImage ? image.source : packedContent(image, packedNid, budget);
+  const source = inImage ? image.source : reader.packed();
   const prefixes: ByteString[] = [];
   let offset = xattrPrefixOffset;
   for (let index = 0; index < xattrPrefixCount; index++) {
@@ -134,11 +135,6 @@ function readLongPrefixes(image: ErofsImage, budget: Budget): LongPrefixes {
     offset = alignUp(offset + XattrLongPrefix.size + infixBytes, XATTR_ALIGNMENT);
   }
   return { prefixes, end: offset, inImage };
-}
-
-function packedContent(image: ErofsImage, nid: number, budget: Budget): ByteSource {
-  const inode = image.inode(nid);
-  return contentSource(image.source, inode.size, extentsOf(image, inode, budget));
 }
 
 function readPart(source: ByteSource, offset: number, length: number): Uint8Array {

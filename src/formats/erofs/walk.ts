@@ -1,7 +1,8 @@
 import { type ByteString, compareByteStrings, toText } from "../../bytes/index.ts";
+import type { ContentReader } from "./content-reader.ts";
 import { type DirectoryEntry, parseDirectoryBlock } from "./directory.ts";
-import { contentSource, type Extent, extentsOf } from "./extents.ts";
-import { type Budget, type ErofsImage, type ErofsInode, fail } from "./image.ts";
+import type { InodeContent } from "./extent.ts";
+import { type ErofsInode, fail } from "./image.ts";
 import { FILE_TYPE } from "./layout.ts";
 
 /** PATH_MAX is 4096: no path can name what lies deeper. */
@@ -10,7 +11,7 @@ const MAX_DEPTH = 2048;
 /** A directory met on a walk, with the inodes of its entries ("." and ".." left out). */
 export interface VisitedDirectory {
   readonly inode: ErofsInode;
-  readonly extents: readonly Extent[];
+  readonly content: InodeContent;
   readonly entries: readonly VisitedEntry[];
 }
 
@@ -25,7 +26,8 @@ export interface VisitedEntry {
  * Every directory of the image, the root first, each after its parent.
  * @throws FormatError for directories that are not sound, stand in two places or hold themselves.
  */
-export function* walkDirectories(image: ErofsImage, budget: Budget): Generator<VisitedDirectory> {
+export function* walkDirectories(reader: ContentReader): Generator<VisitedDirectory> {
+  const { image, budget } = reader;
   const inodes = new Map<number, ErofsInode>();
   const load = (nid: number): ErofsInode => {
     const inode = image.inode(nid);
@@ -40,31 +42,26 @@ export function* walkDirectories(image: ErofsImage, budget: Budget): Generator<V
     const { inode, parentNid, depth } = next;
     if (depth > MAX_DEPTH)
       fail(`Cannot read inode ${inode.nid}: more than ${MAX_DEPTH} directories deep`, inode.offset);
-    const extents = extentsOf(image, inode, budget);
+    const content = reader.open(inode);
     const entries: VisitedEntry[] = [];
-    for (const entry of readEntries(image, inode, extents, budget)) {
+    for (const entry of readEntries(reader, inode, content)) {
       if (isSelfOrParent(entry, inode, parentNid)) continue;
       const known = inodes.get(entry.nid);
       const child = known ?? load(entry.nid);
       checkChild(entry, child, known !== undefined, inode);
       entries.push({ name: entry.name, inode: child, isFirst: known === undefined });
     }
-    yield { inode, extents, entries };
+    yield { inode, content, entries };
     for (const { inode: child } of entries) {
       if (child.kind === "directory") pending.push({ inode: child, parentNid: inode.nid, depth: depth + 1 });
     }
   }
 }
 
-function readEntries(
-  image: ErofsImage,
-  inode: ErofsInode,
-  extents: readonly Extent[],
-  budget: Budget,
-): DirectoryEntry[] {
+function readEntries({ image, budget }: ContentReader, inode: ErofsInode, content: InodeContent): DirectoryEntry[] {
   const { blockBytes } = image.superblock;
   budget.claim(inode.size, `directory ${inode.nid}`, inode.offset);
-  const content = contentSource(image.source, inode.size, extents);
+  const extents = [...content.extents()];
   const all: DirectoryEntry[] = [];
   for (let at = 0; at < inode.size; at += blockBytes) {
     const block = content.read(at, Math.min(blockBytes, inode.size - at));

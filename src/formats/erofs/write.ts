@@ -11,12 +11,14 @@ import {
 } from "../../bytes/index.ts";
 import { modeOf, type Tree } from "../../tree/index.ts";
 import { collectInodes } from "./collect.ts";
+import { type ErofsCompression, encodeCompressionConfig } from "./compress-config.ts";
 import { type ContentPlanner, flatContent } from "./content.ts";
 import { InodeArea } from "./inode-area.ts";
 import {
   CompactInode,
   ExtendedInode,
   FEATURE_COMPAT,
+  FEATURE_INCOMPAT,
   FORMAT,
   I_FORMAT_EXTENDED,
   I_FORMAT_LAYOUT_SHIFT,
@@ -65,6 +67,8 @@ export interface ErofsOptions {
   readonly order?: readonly ByteString[];
   /** How files are stored. Default: as they are. */
   readonly planFile?: ContentPlanner;
+  /** What `planFile` compresses with, if it does. */
+  readonly compression?: ErofsCompression;
 }
 
 /** An image that is laid out but not yet written. */
@@ -80,7 +84,7 @@ export interface ErofsPlan {
 
 /**
  * Lays out an EROFS image of `tree`: superblock, inodes with their tails, shared attributes, directories, files.
- * The result depends on nothing but the arguments. Linux 5.4 and later mount it.
+ * The result depends on nothing but the arguments. Linux 5.4 and later mount it when nothing in it is compressed.
  * @throws FormatError for what EROFS cannot hold, naming the path.
  */
 export function planErofs(tree: Tree, options: ErofsOptions): ErofsPlan {
@@ -107,13 +111,16 @@ export function planErofs(tree: Tree, options: ErofsOptions): ErofsPlan {
   const dataBlock = xattrBlock + divideUp(xattrs.shared.length, BLOCK_BYTES);
   const { placed, endBlock } = placeBlocks(inOrder, offsets, dataBlock, options.dedupe ?? false);
 
-  const superblock = encodeSuperblock({
+  const incompat = placed.reduce((bits, inode) => bits | inode.content.incompat, 0);
+  const config = compressionConfig(incompat, options.compression);
+  const superblock = encodeSuperblock(config.bytes, {
     ...identity(options),
     checksum: 0,
     magic: SUPER_MAGIC,
     feature_compat:
       FEATURE_COMPAT.SB_CHKSUM | FEATURE_COMPAT.MTIME | (options.xattrFilter ? FEATURE_COMPAT.XATTR_FILTER : 0),
-    feature_incompat: placed.reduce((bits, inode) => bits | inode.content.incompat, 0),
+    feature_incompat: incompat,
+    available_compr_algs: config.algorithms,
     blkszbits: BLOCK_BITS,
     rootnid_2b: nidOf(0),
     inos: BigInt(placed.length),
@@ -151,10 +158,21 @@ function identity(options: ErofsOptions): { uuid: Uint8Array; volume_name: Uint8
   return { uuid: guidToTextOrder(options.uuid), volume_name: name };
 }
 
-/** The first block from SUPER_OFFSET on, with its checksum. */
-function encodeSuperblock(values: Parameters<typeof Superblock.encode>[0]): Uint8Array {
+/** An image without a compressed file has no configuration, and any kernel can mount it. */
+function compressionConfig(
+  incompat: number,
+  compression: ErofsCompression | undefined,
+): { algorithms: number; bytes: Uint8Array } {
+  if ((incompat & FEATURE_INCOMPAT.COMPR_CFGS) === 0) return { algorithms: 0, bytes: new Uint8Array(0) };
+  if (compression === undefined) throw new RangeError("A planner of compressed files needs options.compression");
+  return encodeCompressionConfig(compression);
+}
+
+/** The first block from SUPER_OFFSET on, with its checksum. `config` stands behind the superblock. */
+function encodeSuperblock(config: Uint8Array, values: Parameters<typeof Superblock.encode>[0]): Uint8Array {
   const block = new Uint8Array(BLOCK_BYTES - SUPER_OFFSET);
   Superblock.write(block, 0, values);
+  block.set(config, Superblock.size);
   Superblock.write(block, 0, { checksum: superblockChecksum(block) });
   return block;
 }

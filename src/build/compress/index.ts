@@ -1,0 +1,7 @@
+export * from "./compressor.ts";
+export * from "./encoders.ts";
+export * from "./image.ts";
+export * from "./pool.ts";
+export * from "./requirements.ts";
+export * from "./settings.ts";
+export * from "./tree.ts";

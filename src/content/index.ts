@@ -1,0 +1,5 @@
+export * from "./compare.ts";
+export * from "./list.ts";
+export * from "./locate.ts";
+export * from "./open.ts";
+export * from "./verify.ts";

@@ -1,0 +1,46 @@
+import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { expect, test } from "vitest";
+import { chunksOf } from "../../src/bytes/index.ts";
+import { readInitramfs, treeOfInitramfs } from "../../src/formats/cpio/index.ts";
+import { initrdFixture, type KernelFlavour } from "../support/fixtures.ts";
+import { generation } from "../support/vm-generations.ts";
+import { probeFor, section } from "../support/vm-probe.ts";
+import { bootToReport } from "../support/vm-story.ts";
+
+const DIGESTS = [
+  "bb mkdir /tmp/image",
+  "bb mount -t erofs -o ro /dev/dm-0 /tmp/image",
+  "cd /tmp/image",
+  "bb find . -type f -print | bb sort > /tmp/names",
+  'while read -r name; do bb sha256sum "$name"; done < /tmp/names',
+].join(" && ");
+
+const images: readonly (readonly [kernel: KernelFlavour, compression: string])[] = [
+  ["6.1-amd64", "lz4"],
+  ["6.1-amd64", "lz4hc"],
+  ["6.12-amd64", "lz4"],
+  ["6.12-amd64", "lz4hc"],
+  ["6.12-amd64", "zstd"],
+];
+
+for (const [kernel, compression] of images) {
+  test(`${kernel} reads every file of an image that is compressed with ${compression}`, async () => {
+    const built = generation({
+      initrd: "initramfs-tools",
+      kernel,
+      config: `[image]\ncompression = "${compression}"\n[first-stage]\ncompression = "gzip"\n`,
+    });
+    const report = await bootToReport(built, { append: probeFor("initramfs-tools", { digests: DIGESTS }) });
+    const initramfs = await readInitramfs(readFileSync(initrdFixture("initramfs-tools", kernel)));
+    const { tree } = treeOfInitramfs(initramfs, { includeEarly: false });
+    const expected: string[] = [];
+    for (const { path, node } of tree.walk()) {
+      if (node.kind !== "file") continue;
+      const hash = createHash("sha256");
+      for (const chunk of chunksOf(node.content)) hash.update(chunk);
+      expected.push(`${hash.digest("hex")}  ./${path}`);
+    }
+    expect(section(report, "digests").sort()).toEqual(expected.sort());
+  });
+}
