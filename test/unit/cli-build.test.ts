@@ -85,7 +85,9 @@ test("builds from small inputs", async () => {
 test("says what it does, a line a stage, where there is no terminal", async () => {
   const place = await workshop();
   const { stderr } = lazyrd(buildArguments(place).filter((word) => word !== "--quiet"));
-  expect(stderr).toBe("reading the initrd\nchoosing modules\ncompressing files\nwriting the image\nwriting the first stage\n");
+  expect(stderr).toBe(
+    "reading the initrd\nchoosing modules\ncompressing files\nwriting the image\nwriting the first stage\n",
+  );
 });
 
 describe("initrds that are none", () => {

@@ -16,10 +16,9 @@ const DIGESTS = [
   'while read -r name; do bb sha256sum "$name"; done < /tmp/names',
 ].join(" && ");
 
+// LZ4 at its fast level is the default: the story of the whole image (image.test.ts) reads that, on three kernels.
 const images: readonly (readonly [kernel: KernelFlavour, compression: string])[] = [
-  ["6.1-amd64", "lz4"],
   ["6.1-amd64", "lz4hc"],
-  ["6.12-amd64", "lz4"],
   ["6.12-amd64", "lz4hc"],
   ["6.12-amd64", "zstd"],
 ];
