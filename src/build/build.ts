@@ -93,6 +93,7 @@ export async function buildGeneration(
 
   const erofsModule = files.find(({ name }) => name === "erofs")?.content;
   const compressed = await compressImage(tree, config.image, { release: kernel.release, erofsModule }, progress);
+  const seed = digest(initrd.bytes);
   const writing = "writing the image";
   await progress(writing);
   const otherBytes = sum([kept.early, inputs.kernel.bytes, ...files.map((file) => file.content)]) + SMALL_FILES_BYTES;
@@ -104,7 +105,7 @@ export async function buildGeneration(
       output.requireSpace(imageBytes + otherBytes);
     };
     const sink = countingSink(file, (doneBytes) => progress(writing, { doneBytes, totalBytes }));
-    return writeImage(tree, { seed: digest(initrd.bytes), architecture, reserve, ...compressed }, sink);
+    return writeImage(tree, { seed, architecture, reserve, ...compressed }, sink);
   });
 
   await progress("writing the first stage");
@@ -139,7 +140,7 @@ export async function buildGeneration(
       [GENERATION_FILES.image]: { sizeBytes: image.sizeBytes, sha256: output.digest(GENERATION_FILES.image) },
       [GENERATION_FILES.plan]: fileEntry(planText),
     },
-    inputs: { initrd: fileEntry(initrd.bytes) },
+    inputs: { initrd: { sizeBytes: initrd.bytes.length, sha256: toHex(seed) } },
     explanation: explainPlan(plan, selection, sizes),
   };
   output.write(GENERATION_FILES.manifest, Buffer.from(encodeManifest(manifest), "utf8"));
