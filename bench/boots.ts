@@ -58,15 +58,19 @@ async function prepare(input: Input, folder: string): Promise<Variant[]> {
     lazyrd(["build", ...files, "--drivers", "virtio", "--config", settings, "-o", output, "--quiet"]);
     return output;
   };
-  const keep = generation("keep", '[modules]\nsignatures = "keep"\n');
-  const strip = generation("strip", '[modules]\nsignatures = "strip"\n');
-  const image = join(keep, "image.raw");
-  const until = "next-stage";
+  const variant = (name: string, config: string): Variant => {
+    const built = generation(name.replaceAll(/\W+/g, "-"), config);
+    return { name, initrd: join(built, "first-stage.cpio"), image: join(built, "image.raw"), until: "next-stage" };
+  };
+  const kept = variant("lazyrd, signatures kept", "");
+  const { image } = kept;
   return [
     { name: "floor: a trivial /init", initrd: await trivialInitrd(folder), image, until: "first-stage" },
-    { name: "classic", initrd: copyOf(input.initrd, folder), image, until },
-    { name: "lazyrd, signatures kept", initrd: join(keep, "first-stage.cpio"), image, until },
-    { name: "lazyrd, signatures stripped", initrd: join(strip, "first-stage.cpio"), image, until },
+    { name: "classic", initrd: copyOf(input.initrd, folder), image, until: "next-stage" },
+    kept,
+    variant("lazyrd, signatures stripped", '[modules]\nsignatures = "strip"\n'),
+    variant("lazyrd, kept, image not compressed", '[image]\ncompression = "none"\n'),
+    variant("lazyrd, stripped, not compressed", '[modules]\nsignatures = "strip"\n[image]\ncompression = "none"\n'),
   ];
 }
 
