@@ -84,7 +84,7 @@ function demonstrate(input: Input, generation: string): number {
   const build = ["build", "--kernel", kernel, "--initrd", initrd, "--modules", modules, "--drivers", "virtio"];
   if (!show([...build, "-o", generation])) return 1;
 
-  say("The first stage, step by step. Times count instructions (1 s is 10^9), so they are the same on every machine:");
+  say("The first stage, step by step. Times count the instructions of the guest, 10^9 a second:");
   const lazy = boot(generation, []);
   say("The same initrd, booted the classic way:");
   const classic = boot(generation, ["--classic"]);
@@ -107,15 +107,23 @@ function demonstrate(input: Input, generation: string): number {
     ]),
   );
   const line = lazy.milestones.find(({ name }) => name === "next-stage")?.line ?? "";
-  process.stdout.write(`\nThe proof, from the guest's console:\n  ${line.slice(0, 100)}\n`);
+  process.stdout.write(
+    `\nThe first words of the initrd's own init, on the guest's console:\n  ${line.slice(0, 100)}\n`,
+  );
   return 0;
 }
 
 /** Runs lazyrd as a person would, its command shown above its output. */
 function show(args: readonly string[]): boolean {
-  process.stdout.write(`\n$ npx lazyrd ${args.join(" ")}\n`);
+  process.stdout.write(`\n$ npx lazyrd ${args.map(shortPath).join(" ")}\n`);
   const { status } = spawnSync(process.execPath, [LAZYRD, ...args], { stdio: ["ignore", "inherit", "inherit"] });
   return status === 0;
+}
+
+/** Paths below the current folder as a person would type them. */
+function shortPath(argument: string): string {
+  const here = `${process.cwd()}/`;
+  return argument.startsWith(here) ? argument.slice(here.length) : argument;
 }
 
 /** Boots with lazyrd's own command, and shows the timeline that it reports. */
