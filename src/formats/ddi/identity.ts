@@ -1,16 +1,14 @@
 import { createHmac } from "node:crypto";
-import { FormatError, GUID_SIZE, type Guid, guidFromTextOrder, guidToTextOrder, toHex } from "../../bytes/index.ts";
 import {
-  FORMAT,
-  ROOT_HASH_SIZE,
-  UUID_VARIANT_OCTET,
-  UUID_VARIANT_RFC,
-  UUID_VERSION_CUSTOM,
-  UUID_VERSION_OCTET,
-} from "./layout.ts";
-
-const LOW_NIBBLE = 0x0f;
-const LOW_SIX_BITS = 0x3f;
+  customGuid,
+  FormatError,
+  GUID_SIZE,
+  type Guid,
+  guidFromTextOrder,
+  guidToTextOrder,
+  toHex,
+} from "../../bytes/index.ts";
+import { FORMAT, ROOT_HASH_SIZE } from "./layout.ts";
 
 /**
  * The GUIDs of the data and the verity partition that a root hash belongs to: its first and its second half, as
@@ -43,11 +41,6 @@ export function rootHashOfGuids(data: Guid, verity: Guid): Uint8Array {
  * protected content are the same disk.
  */
 export function derivedGuid(rootHash: Uint8Array, purpose: "disk" | "signature-partition"): Guid {
-  const octets = createHmac("sha256", rootHash)
-    .update(`lazyrd-ddi-${purpose}`, "latin1")
-    .digest()
-    .subarray(0, GUID_SIZE);
-  octets.writeUInt8((octets.readUInt8(UUID_VERSION_OCTET) & LOW_NIBBLE) | UUID_VERSION_CUSTOM, UUID_VERSION_OCTET);
-  octets.writeUInt8((octets.readUInt8(UUID_VARIANT_OCTET) & LOW_SIX_BITS) | UUID_VARIANT_RFC, UUID_VARIANT_OCTET);
-  return guidFromTextOrder(octets);
+  const digest = createHmac("sha256", rootHash).update(`lazyrd-ddi-${purpose}`, "latin1").digest();
+  return customGuid(digest.subarray(0, GUID_SIZE));
 }
