@@ -20,9 +20,3 @@ export const DEFAULT_ALIGNMENT = 4096;
 export const SIGNATURE_PARTITION_SIZE = 16 * 1024;
 /** Readers (systemd) refuse signature partitions above this. */
 export const MAX_SIGNATURE_PARTITION_SIZE = 4 * 1024 * 1024;
-
-/** RFC 9562: a UUID whose content an application defines (version 8) has these bits in octets 6 and 8. */
-export const UUID_VERSION_OCTET = 6;
-export const UUID_VERSION_CUSTOM = 0x80;
-export const UUID_VARIANT_OCTET = 8;
-export const UUID_VARIANT_RFC = 0x80;
