@@ -65,8 +65,13 @@ export const OptionalHeader32 = struct("IMAGE_OPTIONAL_HEADER32", 96, {
 });
 export const OPTIONAL_MAGIC_32 = 0x10b;
 
+/** IMAGE_DLLCHARACTERISTICS_NX_COMPAT: the program does without memory that is writable and executable. */
+export const NX_COMPATIBLE = 0x0100;
+
 /** IMAGE_DATA_DIRECTORY. */
 export const DataDirectory = struct("IMAGE_DATA_DIRECTORY", 8, { VirtualAddress: u32(0x00), Size: u32(0x04) });
+/** IMAGE_DIRECTORY_ENTRY_DEBUG: what it points at says where in the file more of it stands. */
+export const DEBUG_DIRECTORY = 6;
 /** IMAGE_DIRECTORY_ENTRY_SECURITY: its address is an offset in the file. */
 export const CERTIFICATE_DIRECTORY = 4;
 /** IMAGE_NUMBEROF_DIRECTORY_ENTRIES */
@@ -82,7 +87,25 @@ export const SectionHeader = struct("IMAGE_SECTION_HEADER", 40, {
   Characteristics: u32(0x24),
 });
 
+/** IMAGE_SCN_CNT_CODE, IMAGE_SCN_CNT_INITIALIZED_DATA, IMAGE_SCN_MEM_READ */
+export const SECTION_CODE = 0x20;
+export const SECTION_INITIALIZED = 0x40;
+export const SECTION_READABLE = 0x4000_0000;
+
 /** A stub's header has room for 497 at most; a unified kernel image of several profiles needs some dozens. */
 export const MAX_SECTIONS = 1024;
 /** IMAGE_SCN_CNT_UNINITIALIZED_DATA: nothing of it is in the file. */
 export const SECTION_UNINITIALIZED = 0x80;
+
+/** WIN_CERTIFICATE: one signature of the table at the file's end; the next one starts at a multiple of 8. */
+export const WinCertificate = struct("WIN_CERTIFICATE", 8, {
+  /** With this header, without the padding. */
+  dwLength: u32(0x00),
+  wRevision: u16(0x04),
+  wCertificateType: u16(0x06),
+});
+export const WIN_CERT_REVISION_2 = 0x0200;
+export const WIN_CERT_TYPE_PKCS_SIGNED_DATA = 0x0002;
+export const CERTIFICATE_ALIGNMENT = 8;
+/** Signatures in one file: firmware tries each of them, sbsign and pesign add one at a time. */
+export const MAX_CERTIFICATES = 32;

@@ -1,0 +1,106 @@
+import { createPrivateKey, type KeyObject, sign, verify } from "node:crypto";
+import { FormatError, UsageError } from "../bytes/index.ts";
+import { type Certificate, parseCertificates, requireValidAt } from "./certificate.ts";
+
+/** Whoever can sign: a private key, wherever it is, and its certificate. */
+export interface Signer {
+  readonly certificate: Certificate;
+  /** Those that lead from the certificate to one that is trusted; they go along with a signature. */
+  readonly chain: readonly Certificate[];
+  /** RSASSA-PKCS1-v1_5 with SHA-256 over `message` (RFC 8017, 8.2): what firmware and kernels understand. */
+  readonly sign: (message: Uint8Array) => Uint8Array;
+}
+
+const DIGEST = "sha256";
+/** Firmware verifies with no shorter ones. */
+const MIN_RSA_BITS = 2048;
+
+export interface KeyFile {
+  /** PEM. */
+  readonly key: Uint8Array;
+  readonly passphrase?: string | undefined;
+}
+
+/**
+ * Reads a private key.
+ * @throws UsageError when it is locked and there is no passphrase, or not the right one; FormatError when it is none.
+ */
+export function parsePrivateKey({ key, passphrase }: KeyFile): KeyObject {
+  try {
+    return createPrivateKey({
+      key: Buffer.from(key),
+      format: "pem",
+      ...(passphrase === undefined ? {} : { passphrase }),
+    });
+  } catch (cause) {
+    throw whyUnreadable(cause, key, passphrase);
+  }
+}
+
+const ENCRYPTED_MARKS = ["ENCRYPTED PRIVATE KEY", "Proc-Type: 4,ENCRYPTED"];
+
+function whyUnreadable(cause: unknown, key: Uint8Array, passphrase: string | undefined): Error {
+  const text = Buffer.from(key).toString("latin1");
+  if (!ENCRYPTED_MARKS.some((mark) => text.includes(mark))) {
+    return new FormatError("Cannot read the private key: expected PEM", { format: "key", cause });
+  }
+  if (passphrase === undefined) {
+    return new UsageError("Cannot read the private key: it is encrypted", {
+      hint: "give its passphrase with --passphrase-file FILE or in the environment variable LAZYRD_PASSPHRASE",
+      cause,
+    });
+  }
+  return new UsageError("Cannot read the private key: the passphrase is not the right one", { cause });
+}
+
+/**
+ * A signer whose key is at hand.
+ * @param certificates PEM or DER: that of the key first, then its chain
+ * @throws UsageError when key and certificate do not belong together or cannot be used at this time.
+ */
+export function keySigner(key: KeyFile, certificates: Uint8Array, now: Date): Signer {
+  const privateKey = parsePrivateKey(key);
+  return checkedSigner(certificates, now, (message) => sign(DIGEST, message, privateKey), "the key");
+}
+
+/**
+ * A signer whose key is elsewhere, in a hardware module for instance.
+ * @param signElsewhere gets a message, returns its signature as `Signer.sign` does
+ */
+export function externalSigner(
+  signElsewhere: (message: Uint8Array) => Uint8Array,
+  certificates: Uint8Array,
+  now: Date,
+): Signer {
+  return checkedSigner(certificates, now, signElsewhere, "the signer");
+}
+
+function checkedSigner(
+  certificateFile: Uint8Array,
+  now: Date,
+  signMessage: (message: Uint8Array) => Uint8Array,
+  who: string,
+): Signer {
+  const [certificate, ...chain] = parseCertificates(certificateFile);
+  requireValidAt(certificate, now);
+  const { asymmetricKeyType, asymmetricKeyDetails } = certificate.publicKey;
+  const bits = asymmetricKeyDetails?.modulusLength ?? 0;
+  if (asymmetricKeyType !== "rsa" || bits < MIN_RSA_BITS) {
+    const got = asymmetricKeyType === "rsa" ? `RSA with ${bits} bits` : asymmetricKeyType;
+    throw new UsageError(`Cannot sign with the certificate ${certificate.subject}: its key is ${got}`, {
+      hint: "UEFI firmware can be relied on to take RSA keys of 2048 bits or more only",
+    });
+  }
+  return {
+    certificate,
+    chain,
+    sign: (message) => {
+      const signature = new Uint8Array(signMessage(message));
+      // Caught here, a wrong signature is a message on the screen; later it is a machine that does not boot.
+      if (verify(DIGEST, message, certificate.publicKey, signature)) return signature;
+      throw new UsageError(`Cannot sign: ${who} does not belong to the certificate ${certificate.subject}`, {
+        hint: "signatures have to be RSASSA-PKCS1-v1_5 with SHA-256, made with the certificate's own key",
+      });
+    },
+  };
+}

@@ -1,0 +1,6 @@
+export * from "./assemble.ts";
+export * from "./command-line.ts";
+export * from "./os-release.ts";
+export * from "./read.ts";
+export type { UkiProfile, UkiSections } from "./sections.ts";
+export { readStub } from "./stub.ts";

@@ -1,0 +1,272 @@
+import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { beforeEach, describe, expect, test } from "vitest";
+import { MemorySource } from "../../src/bytes/index.ts";
+import { readDdi } from "../../src/formats/ddi/index.ts";
+import { readPe, sectionNamed } from "../../src/formats/pe/index.ts";
+import { checkProgramSignatures, keySigner, signRootHash } from "../../src/keys/index.ts";
+import { sectionText } from "../../src/uki/index.ts";
+import { type SampleInputs, writeSampleInputs } from "../support/build-inputs.ts";
+import { contentsOf, lazyrd } from "../support/cli.ts";
+import { sampleBzImage } from "../support/kernel-samples.ts";
+import { sampleEfiKernel, sampleProgram, sampleStub, text } from "../support/pe-samples.ts";
+import { tempFolder } from "../support/temp.ts";
+
+/** A folder with inputs, keys and a place for what is made. */
+interface Workshop {
+  readonly inputs: SampleInputs;
+  readonly keys: string;
+  readonly output: string;
+  readonly path: (name: string) => string;
+}
+
+let shop: Workshop;
+/** Made once: they take a second. */
+let keyFiles: ReadonlyMap<string, Buffer> | undefined;
+
+beforeEach(async () => {
+  const folder = tempFolder();
+  const path = (name: string): string => join(folder, name);
+  const inputs = await writeSampleInputs(folder);
+  writeFileSync(inputs.kernel, sampleEfiKernel());
+  writeFileSync(path("stub"), sampleStub());
+  const keys = path("keys");
+  keyFiles ??= newKeys();
+  mkdirSync(keys);
+  for (const [name, content] of keyFiles) writeFileSync(join(keys, name), content);
+  shop = { inputs, keys, output: path("gen"), path };
+});
+
+function newKeys(): Map<string, Buffer> {
+  const folder = join(tempFolder(), "keys");
+  expect(lazyrd(["keys", "create", folder])).toMatchObject({ status: 0, stderr: "" });
+  return new Map(readdirSync(folder).map((name) => [name, readFileSync(join(folder, name))]));
+}
+
+const key = (name: string): string => join(shop.keys, name);
+
+function build(...more: string[]) {
+  const { inputs, output, path } = shop;
+  writeFileSync(path("lazyrd.toml"), config);
+  const files = ["-k", inputs.kernel, "-i", inputs.initrd, "-m", inputs.modules, "-c", path("lazyrd.toml")];
+  return lazyrd(["build", "-q", ...files, "-d", "virtio", "-o", output, ...more]);
+}
+
+let config = "";
+beforeEach(() => {
+  config = '[boot]\ncommand-line = "quiet"\n';
+});
+
+const ukiArguments = (): string[] => ["--uki", "--stub", shop.path("stub")];
+const uki = (): Buffer => readFileSync(join(shop.output, "lazyrd.efi"));
+
+function textsOf(program: Uint8Array): Record<string, string | undefined> {
+  const image = readPe(new MemorySource(program));
+  return Object.fromEntries([".osrel", ".cmdline", ".uname"].map((name) => [name, sectionText(program, image, name)]));
+}
+
+describe("lazyrd build --uki", () => {
+  test("adds an image with kernel, first stage and command line to the generation", () => {
+    expect(build("--json", ...ukiArguments())).toMatchObject({ status: 0, stderr: "" });
+    expect(textsOf(uki())).toEqual({ ".osrel": "ID=test\n", ".cmdline": "quiet", ".uname": "6.12.1-test" });
+    const source = new MemorySource(uki());
+    const section = sectionNamed(readPe(source), ".initrd");
+    const firstStage = readFileSync(join(shop.output, "first-stage.cpio"));
+    expect(section?.virtualSize).toBe(firstStage.length);
+    const { files } = JSON.parse(readFileSync(join(shop.output, "manifest.json"), "utf8"));
+    expect(Object.keys(files)).toContain("lazyrd.efi");
+    expect(checkProgramSignatures(uki())).toEqual([]);
+  });
+
+  test("gives the same bytes again, and replaces its own folder", () => {
+    build(...ukiArguments());
+    const first = contentsOf(shop.output);
+    expect(build(...ukiArguments()).status).toBe(0);
+    expect(contentsOf(shop.output)).toEqual(first);
+    expect(build().status).toBe(0);
+    expect(readdirSync(shop.output)).not.toContain("lazyrd.efi");
+  });
+
+  test("is inspected, listed, and found out when it does not match", () => {
+    build(...ukiArguments());
+    const inspected = lazyrd(["inspect", join(shop.output, "lazyrd.efi")]);
+    expect(inspected).toMatchObject({ status: 0, stderr: "" });
+    for (const said of ["unified kernel image, kernel 6.12.1-test", "command line  quiet", "signed by     nobody"]) {
+      expect(inspected.stdout).toContain(said);
+    }
+    expect(lazyrd(["ls", join(shop.output, "lazyrd.efi")]).stdout).toBe("init\nlazyrd\n");
+    expect(lazyrd(["inspect", shop.output]).status).toBe(0);
+    writeFileSync(join(shop.output, "lazyrd.efi"), sampleStub());
+    expect(lazyrd(["inspect", shop.output]).stdout).toMatch(/PROBLEM: lazyrd\.efi: expected \d+ bytes/);
+  });
+
+  test("signs it when it gets a key", () => {
+    const signing = ["--key", key("db.key"), "--certificate", key("db.crt")];
+    expect(build("--stub", shop.path("stub"), ...signing)).toMatchObject({ status: 0, stderr: "" });
+    expect(checkProgramSignatures(uki())).toMatchObject([
+      { certificate: { subject: "CN=lazyrd db" }, fault: undefined },
+    ]);
+    expect(lazyrd(["inspect", join(shop.output, "lazyrd.efi")]).stdout).toMatch(/signed by +CN=lazyrd db, .*, sound/);
+  });
+
+  test("takes profiles and files from the settings", () => {
+    writeFileSync(shop.path("os-release"), "ID=mine\n");
+    writeFileSync(shop.path("old-initrd"), "old");
+    config = [
+      "[uki]",
+      `stub = "${shop.path("stub")}"`,
+      `os-release = "${shop.path("os-release")}"`,
+      'profiles = [{ id = "normal" }, { id = "old", title = "Old", command-line = "x", initrd = "$OLD" }]',
+    ]
+      .join("\n")
+      .replace("$OLD", shop.path("old-initrd"));
+    expect(build("--uki")).toMatchObject({ status: 0, stderr: "" });
+    const { profiles, sections, osRelease } = JSON.parse(
+      lazyrd(["inspect", "--json", join(shop.output, "lazyrd.efi")]).stdout,
+    );
+    expect(osRelease).toBe("ID=mine\n");
+    expect(profiles).toEqual([{ id: "normal" }, { id: "old", title: "Old" }]);
+    expect(sections.map(({ name }: { name: string }) => name).slice(-4)).toEqual([
+      ...[".profile", ".profile", ".cmdline", ".initrd"],
+    ]);
+  });
+
+  test("refuses what cannot be one, and leaves nothing behind", () => {
+    const refused = (why: RegExp, ...more: string[]): void => {
+      const { status, stderr, stdout } = build(...more);
+      expect([status, stdout]).toEqual([status === 1 ? 1 : 2, ""]);
+      expect(stderr).toMatch(why);
+      expect(stderr.trimEnd().split("\n").length).toBeLessThanOrEqual(2);
+      expect(readdirSync(join(shop.output, ".."))).not.toContain("gen");
+    };
+    refused(/Cannot read systemd's stub .*nowhere: there is no such file/, "--uki", "--stub", shop.path("nowhere"));
+    writeFileSync(shop.path("program"), sampleProgram([{ name: ".text", content: text("x") }]));
+    refused(/program: stub: Cannot use this as a stub/, "--uki", "--stub", shop.path("program"));
+    refused(
+      /expected either a private key or a signer, and its certificate/,
+      ...ukiArguments(),
+      "--key",
+      key("db.key"),
+    );
+    refused(
+      /the key does not belong to the certificate CN=lazyrd db/,
+      ...[...ukiArguments(), "--key", key("PK.key"), "--certificate", key("db.crt")],
+    );
+    config = `[boot]\ncommand-line = "${"x".repeat(2048)}"\n`;
+    refused(/Cannot use a command line of 2048 bytes: the kernel takes 2047/, ...ukiArguments());
+    config = "";
+    writeFileSync(shop.inputs.kernel, sampleBzImage());
+    refused(/Cannot put this kernel into a unified kernel image/, ...ukiArguments());
+  });
+});
+
+test("lazyrd build signs the root hash with the image's key", () => {
+  config = `[image-signature]\nkey = "${key("image.key")}"\ncertificate = "${key("image.crt")}"\n`;
+  expect(build()).toMatchObject({ status: 0, stderr: "" });
+  const source = new MemorySource(readFileSync(join(shop.output, "image.raw")));
+  const [tree] = readDdi(source).trees;
+  const signer = keySigner({ key: readFileSync(key("image.key")) }, readFileSync(key("image.crt")), new Date());
+  const rootHash = tree?.verity?.rootHash ?? new Uint8Array();
+  expect(tree?.signature?.content).toEqual({ rootHash, ...signRootHash(rootHash, signer) });
+  config = `[image-signature]\nkey = "${key("image.key")}"\n`;
+  expect(build().stderr).toMatch(/expected either a private key or a signer, .*\nhint: set .* in \[image-signature\]/);
+});
+
+describe("lazyrd sign", () => {
+  const program = sampleProgram([{ name: ".text", content: text("code") }]);
+  const subjects = (path: string) =>
+    checkProgramSignatures(readFileSync(path)).map(({ certificate, fault }) => fault ?? certificate?.subject);
+
+  beforeEach(() => {
+    writeFileSync(shop.path("program.efi"), program);
+  });
+
+  const sign = (...more: string[]) => lazyrd(["sign", shop.path("program.efi"), "-o", shop.path("out.efi"), ...more]);
+  const withKey = (name: string): string[] => ["--key", key(`${name}.key`), "--certificate", key(`${name}.crt`)];
+
+  test("adds a signature, in place too, and removes all of them", () => {
+    expect(sign(...withKey("db")).stdout).toBe(`${shop.path("out.efi")}: signed by CN=lazyrd db\n`);
+    expect(subjects(shop.path("out.efi"))).toEqual(["CN=lazyrd db"]);
+    const out = shop.path("out.efi");
+    expect(lazyrd(["sign", out, "-o", out, ...withKey("image")]).status).toBe(0);
+    expect(subjects(out)).toEqual(["CN=lazyrd db", "CN=lazyrd image"]);
+    expect(lazyrd(["sign", out, "-o", out, "--remove"]).stdout).toBe(`${out}: not signed\n`);
+    expect(subjects(out)).toEqual([]);
+    expect(readdirSync(join(out, "..")).filter((name) => name.startsWith("."))).toEqual([]);
+  });
+
+  test("asks a program for the signature", () => {
+    // A signer in JavaScript, so that no other program is needed.
+    const signer = shop.path("signer.mjs");
+    writeFileSync(
+      signer,
+      'import { sign } from "node:crypto"; import { readFileSync } from "node:fs";\n' +
+        'process.stdout.write(sign("sha256", readFileSync(0), readFileSync(process.argv[2])));\n',
+    );
+    const command = `"${process.execPath}" "${signer}" "${key("db.key")}"`;
+    expect(sign("--signer", command, "--certificate", key("db.crt")).status).toBe(0);
+    const theirs = readFileSync(shop.path("out.efi"));
+    sign(...withKey("db"));
+    expect(readFileSync(shop.path("out.efi")).equals(theirs)).toBe(true);
+    expect(sign("--signer", "exit 3", "--certificate", key("db.crt"))).toMatchObject({
+      status: 1,
+      stderr: "lazyrd: Cannot run exit 3: exit status 3\n",
+    });
+    expect(sign("--signer", "cat >/dev/null; echo no", "--certificate", key("db.crt")).stderr).toMatch(
+      /the signer does not belong to the certificate/,
+    );
+  });
+
+  test("unlocks a key with a passphrase from a file or the environment", () => {
+    const locked = shop.path("locked");
+    writeFileSync(shop.path("word"), "open sesame\n");
+    expect(lazyrd(["keys", "create", locked, "--passphrase-file", shop.path("word")]).status).toBe(0);
+    const files = ["--key", join(locked, "db.key"), "--certificate", join(locked, "db.crt")];
+    expect(sign(...files)).toMatchObject({
+      status: 2,
+      stderr:
+        "lazyrd: Cannot read the private key: it is encrypted\n" +
+        "hint: give its passphrase with --passphrase-file FILE or in the environment variable LAZYRD_PASSPHRASE\n",
+    });
+    expect(sign(...files, "--passphrase-file", shop.path("word")).status).toBe(0);
+    const argv = ["sign", shop.path("program.efi"), "-o", shop.path("out.efi"), ...files];
+    expect(lazyrd(argv, { env: { LAZYRD_PASSPHRASE: "open sesame" } }).status).toBe(0);
+    expect(lazyrd(argv, { env: { LAZYRD_PASSPHRASE: "wrong" } }).stderr).toMatch(/the passphrase is not the right one/);
+  });
+
+  test("refuses without a key, and what is no program", () => {
+    expect(sign()).toMatchObject({
+      status: 2,
+      stderr: expect.stringMatching(/^lazyrd: Cannot sign without a key\nhint: /),
+    });
+    writeFileSync(shop.path("program.efi"), "text");
+    expect(sign(...withKey("db"))).toMatchObject({
+      status: 1,
+      stderr: expect.stringMatching(/^lazyrd: \S+program\.efi: .*Cannot read an EFI program/),
+    });
+  });
+});
+
+describe("lazyrd keys create", () => {
+  test("writes secrets that only their owner can read, and replaces nothing", () => {
+    const folder = shop.path("new");
+    expect(lazyrd(["keys", "create", folder], { shellPrefix: "umask 0" })).toMatchObject({ status: 0, stderr: "" });
+    const mode = (path: string): string => (statSync(path).mode & 0o777).toString(8);
+    expect(mode(folder)).toBe("700");
+    for (const name of readdirSync(folder)) {
+      expect([name, mode(join(folder, name))]).toEqual([name, name.endsWith(".key") ? "600" : "644"]);
+    }
+    const before = contentsOf(folder);
+    expect(lazyrd(["keys", "create", folder])).toMatchObject({
+      status: 2,
+      stderr: `lazyrd: Cannot make the folder ${folder}: it exists and is not empty\nhint: give a new folder\n`,
+    });
+    expect(contentsOf(folder)).toEqual(before);
+  });
+
+  test("refuses lengths and times that make no sense", () => {
+    expect(lazyrd(["keys", "create", shop.path("new"), "--bits", "512"]).status).toBe(2);
+    expect(lazyrd(["keys", "create", shop.path("new"), "--days", "0"]).status).toBe(2);
+    expect(lazyrd(["keys", "burn", shop.path("new")]).stderr).toMatch(/Allowed choices are create/);
+  });
+});
