@@ -1,0 +1,4 @@
+export * from "./esp.ts";
+export * from "./loader-entry.ts";
+export * from "./make.ts";
+export * from "./plan.ts";
