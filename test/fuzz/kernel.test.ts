@@ -6,6 +6,7 @@ import {
   parseModinfo,
   parseModule,
   readModuleSignature,
+  slimModule,
   stripModuleSignature,
 } from "../../src/formats/elf-module/index.ts";
 import {
@@ -17,6 +18,7 @@ import {
   parseModulesSoftdep,
   parseSoftdep,
 } from "../../src/kernel/index.ts";
+import { relocatable } from "../support/elf-samples.ts";
 import { sampleBzImage, sampleModule, signSample } from "../support/kernel-samples.ts";
 
 /** Nothing but a value or a FormatError may come out. */
@@ -86,4 +88,42 @@ test("patterns of * and ? match as the regular expression does", () => {
       expect(fnmatch(pattern, text)).toBe(expression.test(text));
     }),
   );
+});
+
+const RELOCATABLE = relocatable(
+  [
+    { name: ".text", relocations: [".text", "printk", "used"] },
+    { name: ".comment" },
+    { name: "__mcount_loc", describes: ".text", relocations: [".text"] },
+  ],
+  [
+    { name: ".text", section: ".text" },
+    { name: "used", section: ".text" },
+    { name: "unused", section: ".text" },
+    { name: "exported", section: ".text", isGlobal: true },
+    { name: "printk", isGlobal: true },
+  ],
+);
+
+/** Smaller, or as it was and a reason; whatever comes out can be made smaller again. */
+function slimsOrSaysWhy(bytes: Uint8Array): void {
+  const { content, untouched } = slimModule(bytes);
+  if (untouched === undefined) {
+    expect(content.length).toBeLessThanOrEqual(bytes.length);
+    expect(slimModule(content).untouched).toBeUndefined();
+  } else {
+    expect(content).toBe(bytes);
+  }
+}
+
+test("a damaged module becomes smaller or stays as it is", () => {
+  fc.assert(fc.property(damaged(RELOCATABLE), slimsOrSaysWhy), { numRuns: 2000 });
+  for (let offset = 0; offset < RELOCATABLE.length; offset++) {
+    for (const change of [0x01, 0x80, 0xff]) {
+      const bytes = Uint8Array.from(RELOCATABLE);
+      bytes[offset] = (bytes[offset] ?? 0) ^ change;
+      slimsOrSaysWhy(bytes);
+    }
+    slimsOrSaysWhy(RELOCATABLE.subarray(0, offset));
+  }
 });

@@ -8,10 +8,29 @@ export const ELFCLASS64 = 2;
 export const ELFDATA2LSB = 1;
 /** Relocatable file: what a kernel module is before the kernel links it. */
 export const ET_REL = 1;
+export const EM_X86_64 = 62;
+
+/** Kinds of sections. What is not listed is not in an ordinary module. */
+export const SHT_NULL = 0;
+export const SHT_PROGBITS = 1;
+export const SHT_SYMTAB = 2;
+export const SHT_STRTAB = 3;
+export const SHT_RELA = 4;
+export const SHT_NOTE = 7;
 export const SHT_NOBITS = 8;
-/** Both mean "the real number stands in section 0": only files of more than 65,279 sections have them. */
+
+/** sh_link names the section that this one describes. */
+export const SHF_LINK_ORDER = 0x80n;
+
+/** No section; as `e_shnum` or `e_shstrndx`, like SHN_XINDEX: the real number stands elsewhere (65,280 sections or more). */
 export const SHN_UNDEF = 0;
+/** From here on a section number says something else. */
+export const SHN_LORESERVE = 0xff00;
+export const SHN_ABS = 0xfff1;
+export const SHN_COMMON = 0xfff2;
 export const SHN_XINDEX = 0xffff;
+
+export const STB_LOCAL = 0;
 
 /** `e_ident` alone: what tells 32 from 64 bits before the rest can be read. */
 export const ElfIdent = struct("Elf64_Ehdr.e_ident", EI_NIDENT, {
@@ -49,6 +68,26 @@ export const Elf64SectionHeader = struct("Elf64_Shdr", 64, {
   sh_info: u32(44),
   sh_addralign: u64(48),
   sh_entsize: u64(56),
+});
+
+export const Elf64Symbol = struct("Elf64_Sym", 24, {
+  st_name: u32(0),
+  st_info: u8(4),
+  st_other: u8(5),
+  st_shndx: u16(6),
+  st_value: u64(8),
+  st_size: u64(16),
+});
+
+/** The upper half of st_info (ELF64_ST_BIND). */
+export const SYMBOL_BINDING_SHIFT = 4;
+
+/** r_info is one number in C; in a little-endian file its halves lie like this (ELF64_R_TYPE, ELF64_R_SYM). */
+export const Elf64Relocation = struct("Elf64_Rela", 24, {
+  r_offset: u64(0),
+  r_type: u32(8),
+  r_sym: u32(12),
+  r_addend: u64(16),
 });
 
 /** `e_machine` to the name that `uname -m` shows; others are shown as numbers. */
