@@ -1,4 +1,4 @@
-import { type ByteSource, type ByteString, toHex } from "../bytes/index.ts";
+import { type ByteString, haveSameContent, toHex } from "../bytes/index.ts";
 import { modeOf, type Node, PERMISSIONS_MASK, type Tree } from "../tree/index.ts";
 
 /** What of an entry is not the same. */
@@ -18,8 +18,6 @@ export interface Difference {
   /** Empty for what was added or removed. */
   readonly aspects: readonly Aspect[];
 }
-
-const CHUNK_BYTES = 1 << 20;
 
 /**
  * Everything that is not the same in two trees, in the order of their paths. Times are left out: they tell when a tree
@@ -74,17 +72,6 @@ function aspectsOf(before: Node, after: Node, { xattrs }: { readonly xattrs: boo
 function attributesOf({ xattrs }: Node): string {
   const entries = [...xattrs].map(([name, value]) => `${name}=0x${toHex(value)}`);
   return entries.sort().join(" ") || "none";
-}
-
-/** Whether two contents are the same, byte for byte; no more than a piece of each is in memory. */
-export function haveSameContent(a: ByteSource, b: ByteSource): boolean {
-  if (a.size !== b.size) return false;
-  for (let offset = 0; offset < a.size; offset += CHUNK_BYTES) {
-    const length = Math.min(CHUNK_BYTES, a.size - offset);
-    const [first, second] = [a.read(offset, length), b.read(offset, length)];
-    if (Buffer.compare(first, second) !== 0) return false;
-  }
-  return true;
 }
 
 function sizeOf(node: Node): number {

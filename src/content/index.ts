@@ -1,3 +1,4 @@
+export * from "./base.ts";
 export * from "./compare.ts";
 export * from "./list.ts";
 export * from "./locate.ts";

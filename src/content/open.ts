@@ -5,7 +5,8 @@ import { type ByteSource, byteStringFrom, FormatError, toHex, toText, UsageError
 import { detectCompression } from "../formats/compression/index.ts";
 import { readInitramfs, treeOfInitramfs } from "../formats/cpio/index.ts";
 import { openErofs } from "../formats/erofs/index.ts";
-import { partitionSource, readGpt, verityPartitionType } from "../formats/gpt/index.ts";
+import { type FatContent, fatTree, isFat, readFat } from "../formats/fat/index.ts";
+import { type Partition, partitionSource, readGpt, verityPartitionType } from "../formats/gpt/index.ts";
 import { isPe, readPe, sectionNamed, sectionSource } from "../formats/pe/index.ts";
 import { FileSource, inFile, readHostTree } from "../host/index.ts";
 import { diskReader, foreignName, headOf, isErofs, readWhole } from "../inspect/index.ts";
@@ -23,7 +24,7 @@ export interface Root {
 /** Something that holds file trees, opened. */
 export interface OpenContent {
   readonly path: string;
-  readonly kind: "initramfs" | "erofs" | "disk" | "uki" | "generation" | "folder";
+  readonly kind: "initramfs" | "erofs" | "fat" | "disk" | "uki" | "generation" | "folder";
   /** Never empty; the first one is meant where a path names none. */
   readonly roots: readonly [Root, ...Root[]];
   /** Bytes that it takes as it is stored; of a generation, those of its image. Undefined for a folder. */
@@ -38,14 +39,17 @@ type Content = Pick<OpenContent, "kind" | "roots" | "warnings">;
 /** The name of a generation's second tree: what the kernel unpacks. */
 export const FIRST_STAGE_ROOT = "first-stage";
 
+/** The name of a disk's EFI system partition. */
+const ESP_ROOT = "esp";
+
 const CPIO_START = "07070";
 const INITRD_SECTION = ".initrd";
 /** How many bytes an error shows of what is unknown. */
 const SHOWN_BYTES = 8;
 
 /**
- * Opens anything that is a file tree, told by its content: an initrd or cpio archive, an EROFS image, a disk or DDI with
- * EROFS partitions, a unified kernel image, a generation's folder, or any other folder.
+ * Opens anything that is a file tree, told by its content: an initrd or cpio archive, an EROFS image, a FAT volume, a disk or DDI
+ * with partitions of these, a unified kernel image, a generation's folder, or any other folder.
  * @throws UsageError when it cannot be read, FormatError when it is damaged or something else.
  */
 export async function openContent(path: string): Promise<OpenContent> {
@@ -93,13 +97,15 @@ async function openGeneration(folder: string): Promise<OpenContent> {
 async function readContent(source: FileSource): Promise<Content> {
   const head = headOf(source);
   if (isErofs(head)) return { kind: "erofs", roots: [await erofsRoot("", source)], warnings: [] };
+  if (isFat(head)) return readFatVolume(source);
   if (diskReader.matches(head, { path: source.path, source })) return readDisk(source);
   if (isPe(head)) return readUki(source);
   const isArchive = byteStringFrom(head.subarray(0, CPIO_START.length)) === CPIO_START;
   if (isArchive || detectCompression(head) !== undefined) return readArchive(source, "initramfs");
   const foreign = foreignName(head);
   const start = head.length === 0 ? "is empty" : `begins with 0x${toHex(head.subarray(0, SHOWN_BYTES))}`;
-  const known = "an initrd or cpio archive, an EROFS image, a GPT disk, a unified kernel image, a generation, a folder";
+  const known =
+    "an initrd or cpio archive, an EROFS image, a FAT volume, a GPT disk, a unified kernel image, a generation, a folder";
   throw new FormatError(
     `Cannot find a file tree: it ${start}${foreign === undefined ? "" : `, it looks like ${foreign}`}; known are ${known}`,
     { format: "file" },
@@ -121,22 +127,43 @@ async function readUki(source: ByteSource): Promise<Content> {
   });
 }
 
-/** The EROFS partitions of a disk: the root partition first, then in the order of the table. */
+function readFatVolume(source: ByteSource): Content {
+  const content = readFat(source);
+  return { kind: "fat", roots: [fatRoot("", content)], warnings: content.warnings };
+}
+
+/** The EROFS and FAT partitions of a disk: the root partition first, then in the order of the table, EROFS before FAT. */
 async function readDisk(source: ByteSource): Promise<Content> {
   const { partitions, warnings } = readGpt(source);
   const isRoot = (typeGuid: string): boolean => verityPartitionType(typeGuid)?.designator === "root";
-  const readable = partitions
-    .map((partition) => ({ partition, part: partitionSource(source, partition) }))
+  const parts = partitions.map((partition) => ({ partition, part: partitionSource(source, partition) }));
+  const erofs = parts
     .filter(({ part }) => isErofs(headOf(part)))
     .sort((a, b) => Number(isRoot(b.partition.typeGuid)) - Number(isRoot(a.partition.typeGuid)));
+  const fat = parts.filter(({ part }) => isFat(headOf(part)));
   const roots: Root[] = [];
-  for (const { partition, part } of readable) {
-    roots.push(await erofsRoot(roots.length === 0 ? "" : `partition-${partition.number}`, part));
+  const nameOf = ({ number, typeName }: Partition): string => {
+    if (roots.length === 0) return "";
+    const isFree = typeName === ESP_ROOT && roots.every(({ name }) => name !== ESP_ROOT);
+    return isFree ? ESP_ROOT : `partition-${number}`;
+  };
+  for (const { partition, part } of erofs) roots.push(await erofsRoot(nameOf(partition), part));
+  const damage: string[] = [];
+  for (const { partition, part } of fat) {
+    const content = readFat(part);
+    roots.push(fatRoot(nameOf(partition), content));
+    damage.push(...content.warnings.map((warning) => `partition ${partition.number}: ${warning}`));
   }
   const [first, ...others] = roots;
   if (first === undefined)
-    throw new FormatError("Cannot find a file tree: no partition holds an EROFS image", { format: "gpt" });
-  return { kind: "disk", roots: [first, ...others], warnings };
+    throw new FormatError("Cannot find a file tree: no partition holds an EROFS image or a FAT volume", {
+      format: "gpt",
+    });
+  return { kind: "disk", roots: [first, ...others], warnings: [...warnings, ...damage] };
+}
+
+function fatRoot(name: string, content: FatContent): Root {
+  return { name, tree: fatTree(content), knowsXattrs: true };
 }
 
 async function erofsRoot(name: string, source: ByteSource): Promise<Root> {

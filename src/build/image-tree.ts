@@ -1,0 +1,166 @@
+import { createHash } from "node:crypto";
+import type { ByteString } from "../bytes/index.ts";
+import { DEFAULT_LIMIT_BYTES, detectCompression } from "../formats/compression/index.ts";
+import { counted } from "../text/index.ts";
+import {
+  type FileContexts,
+  type ModulePreparation,
+  parseFileContexts,
+  parseSubstitutions,
+  type Transformation,
+  transformTree,
+} from "../transform/index.ts";
+import type { Tree } from "../tree/index.ts";
+import type { InputFile } from "./build.ts";
+import type { BuildConfig } from "./config.ts";
+import { treatModule } from "./first-stage.ts";
+import type { Manifest } from "./manifest.ts";
+import type { ProgressListener } from "./progress.ts";
+import { sendable, type Workforce } from "./threads/index.ts";
+
+/** What an image is to be laid over, and what tells it from anything else. */
+export interface BaseTree {
+  /** For messages. */
+  readonly name: string;
+  readonly tree: Tree;
+  readonly identity: NonNullable<Manifest["image"]["base"]> & { readonly sizeBytes: number };
+}
+
+/** What stands beside a file_contexts and belongs to it, by suffix: more lines, then paths that stand for others. */
+export const FILE_CONTEXTS_SUFFIXES = ["", ".homedirs", ".local", ".subs", ".subs_dist"] as const;
+type FileContextsSuffix = (typeof FILE_CONTEXTS_SUFFIXES)[number];
+
+/** What the settings in [image] name, read. */
+export interface ImageInputs {
+  readonly base?: BaseTree | undefined;
+  readonly fileContexts?: ReadonlyMap<FileContextsSuffix, InputFile> | undefined;
+  readonly capabilities?: InputFile | undefined;
+}
+
+/** What helps with the work, and hears of it. */
+export interface ImageTreeMeans {
+  readonly threads: Workforce;
+  readonly progress: ProgressListener;
+}
+
+/** The tree that becomes the image, and what made it so. */
+export interface ImageTree {
+  readonly tree: Tree;
+  /** What changed it besides the inputs, as text that is the same for the same settings; "" for nothing. */
+  readonly settings: string;
+  /** For the manifest, besides the initrd. */
+  readonly inputs: Manifest["inputs"];
+  readonly base: Manifest["image"]["base"];
+  readonly transformations: readonly Transformation[];
+  readonly warnings: readonly string[];
+}
+
+const STAGE = "changing the image's tree";
+
+/**
+ * Carries out what [image] says about the initrd's tree. Without any such setting it is the image's tree as it is.
+ * @param init what the boot starts
+ * @throws UsageError and FormatError as the transformations do.
+ */
+export async function prepareImageTree(
+  initrdTree: Tree,
+  init: ByteString,
+  { image, modules }: Pick<BuildConfig, "image" | "modules">,
+  given: ImageInputs,
+  { threads, progress }: ImageTreeMeans,
+): Promise<ImageTree> {
+  const { base, fileContexts, capabilities } = given;
+  const inputs = entriesOf(given);
+  const unpacks = image.modules === "unpack";
+  if (!unpacks && image.drop.length === 0 && Object.keys(inputs).length === 0) {
+    return { tree: initrdTree, settings: "", inputs, base: undefined, transformations: [], warnings: [] };
+  }
+  await progress(STAGE);
+  const treatment = unpacks ? moduleTreatment(modules, { threads, progress }) : undefined;
+  const wishes = {
+    drop: image.drop,
+    modules: treatment?.preparation,
+    fileContexts: fileContexts && readContexts(fileContexts),
+    capabilities,
+    base: base && { ...base, description: describeBase(base.identity) },
+  };
+  const { tree, transformations, warnings } = await transformTree(initrdTree, wishes, init);
+  return {
+    tree,
+    settings: JSON.stringify({ drop: image.drop, modules: unpacks ? modules : null }),
+    inputs,
+    base: base && manifestBase(base.identity),
+    transformations,
+    warnings: [...warnings, ...(treatment?.warnings() ?? []), ...(base === undefined ? [] : [incomplete(base)])],
+  };
+}
+
+interface ModuleTreatment {
+  readonly preparation: ModulePreparation;
+  /** Once all modules are done. */
+  readonly warnings: () => string[];
+}
+
+/** Modules are unpacked, and otherwise treated as those in the first stage. */
+function moduleTreatment(settings: BuildConfig["modules"], { threads, progress }: ImageTreeMeans): ModuleTreatment {
+  const { signatures, symbols } = settings;
+  let untouched = 0;
+  const slim = symbols === "keep" ? "" : " and the symbols that nobody needs";
+  return {
+    preparation: {
+      purpose: `unpacks kernel modules${signatures === "keep" ? "" : `, without their signatures${slim}`}`,
+      prepare: async (file) => {
+        const module = treatModule(await unpack(file, threads), settings);
+        if (module.untouched !== undefined) untouched++;
+        return module.content;
+      },
+      onProgress: (doneBytes, totalBytes) => progress(STAGE, { doneBytes, totalBytes }),
+    },
+    warnings: () =>
+      untouched === 0
+        ? []
+        : [`${counted(untouched, "module")} in the image could not be made smaller, and stay as built`],
+  };
+}
+
+async function unpack(file: Uint8Array, threads: Workforce): Promise<Uint8Array> {
+  if (detectCompression(file) === undefined) return file;
+  const request = { bytes: sendable(file), limitBytes: DEFAULT_LIMIT_BYTES };
+  return (await threads.run("decompress", request, file.length)).output;
+}
+
+function readContexts(files: ReadonlyMap<FileContextsSuffix, InputFile>): FileContexts {
+  const of = (...suffixes: FileContextsSuffix[]): InputFile[] => suffixes.flatMap((suffix) => files.get(suffix) ?? []);
+  return {
+    specs: parseFileContexts(of("", ".homedirs", ".local")),
+    substitutions: of(".subs", ".subs_dist").map(parseSubstitutions),
+  };
+}
+
+function manifestBase({ kind, sha256, rootHash }: BaseTree["identity"]): NonNullable<Manifest["image"]["base"]> {
+  return rootHash === undefined ? { kind, sha256 } : { kind, sha256, rootHash };
+}
+
+function describeBase({ kind, rootHash, sha256 }: BaseTree["identity"]): string {
+  return `the ${kind} with the ${rootHash === undefined ? `digest ${sha256}` : `root hash ${rootHash}`}`;
+}
+
+function incomplete({ name, identity }: BaseTree): string {
+  return `the image holds only what differs from ${name}, ${describeBase(identity)}: it boots only laid over that`;
+}
+
+function entriesOf({ base, fileContexts = new Map(), capabilities }: ImageInputs): Manifest["inputs"] {
+  const files: [name: string, file: InputFile][] = [...fileContexts].map(([suffix, file]) => [
+    `file-contexts${suffix}`,
+    file,
+  ]);
+  if (capabilities !== undefined) files.push(["capabilities", capabilities]);
+  const entries = Object.fromEntries(
+    files.map(([name, { bytes }]) => {
+      const sha256 = createHash("sha256").update(bytes).digest("hex");
+      return [name, { sizeBytes: bytes.length, sha256 }];
+    }),
+  );
+  if (base === undefined) return entries;
+  return { ...entries, base: { sizeBytes: base.identity.sizeBytes, sha256: base.identity.sha256 } };
+}

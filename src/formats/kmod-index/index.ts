@@ -1,0 +1,3 @@
+export * from "./layout.ts";
+export { type IndexEntry, type IndexValue, parseKmodIndex } from "./read.ts";
+export * from "./write.ts";

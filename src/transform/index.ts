@@ -1,0 +1,7 @@
+export * from "./against.ts";
+export * from "./capabilities.ts";
+export * from "./digest.ts";
+export * from "./file-contexts.ts";
+export * from "./report.ts";
+export * from "./transform.ts";
+export type { ModulePreparation } from "./unpack-modules.ts";
