@@ -15,10 +15,8 @@ const uuid = "0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0";
 const variants: readonly (readonly [string, Partial<ErofsOptions>])[] = [
   ["as it is", {}],
   ["without inline tails", { inlineFileTails: false }],
-  ["with shared contents", { dedupe: true }],
   ["with name filters", { xattrFilter: true }],
   ["with another epoch", { epoch: 1 }],
-  ["in another order", { order: ["three", "size/123456", "bytes"] }],
 ];
 
 function write(tree: Tree, image: string, options: Partial<ErofsOptions> = {}): void {
@@ -45,7 +43,6 @@ for (const [name, options] of variants) {
     requireErofsMounts(context);
     const folder = tempFolder();
     const tree = everything();
-    if (options.dedupe) tree.set("copy", regularFile(noise(123456, 123456)));
     write(tree, join(folder, "image"), options);
     mountErofs(join(folder, "image"), join(folder, "mount"));
     compare(context, tree, join(folder, "mount"));

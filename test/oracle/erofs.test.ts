@@ -82,7 +82,7 @@ test("images on several devices are refused", (context) => {
   expect(() => readErofs(new MemorySource(readFileSync(image)))).toThrow(/1 more device/);
 });
 
-for (const options of [{}, { inlineFileTails: false }, { dedupe: true }, { xattrFilter: true }]) {
+for (const options of [{}, { inlineFileTails: false }, { xattrFilter: true }]) {
   test(`fsck.erofs and dump.erofs accept an image with ${JSON.stringify(options)}`, (context) => {
     const path = join(tempFolder(), "image");
     writeFileSync(path, encodeErofs(everything(), { uuid, ...options }));

@@ -17,14 +17,11 @@ import {
 
 const BLOCK_BYTES = 4096;
 
-/**
- * A planner of chunk-based files with holes for chunks of zeros: what the writer itself does not make, but mkfs.erofs
- * does. Also proves that the writer takes layouts with a map.
- */
+/** A planner of chunk-based files with holes for chunks of zeros: what the writer itself does not make, but mkfs.erofs does. */
 export function chunkPlanner(chunkBits: number, withIndexes: boolean): ContentPlanner {
   const chunkBytes = BLOCK_BYTES * 2 ** chunkBits;
   const entryBytes = withIndexes ? ChunkIndex.size : CHUNK_MAP_ENTRY_BYTES;
-  return ({ content }, headBytes) => {
+  return ({ content }, { headBytes, parts }) => {
     const chunks = Array.from({ length: divideUp(content.size, chunkBytes) }, (_, index) => {
       const start = index * chunkBytes;
       return content.read(start, Math.min(chunkBytes, content.size - start));
@@ -36,10 +33,22 @@ export function chunkPlanner(chunkBits: number, withIndexes: boolean): ContentPl
       size: content.size,
       mapBytes: padding + chunks.length * entryBytes,
       tailBytes: 0,
-      blockCount: blocks.reduce((sum, count) => sum + count, 0),
+      runs: [
+        {
+          blockCount: blocks.reduce((sum, count) => sum + count, 0),
+          rank: parts[0]?.rank,
+          *blocks() {
+            for (const [index, count] of blocks.entries()) {
+              const block = new Uint8Array(count * BLOCK_BYTES);
+              if (count > 0) block.set(chunks[index] ?? block);
+              yield block;
+            }
+          },
+        },
+      ],
       incompat: FEATURE_INCOMPAT.CHUNKED_FILE,
       union: () => chunkBits | (withIndexes ? CHUNK_FORMAT_INDEXES : 0),
-      map(startBlock) {
+      map([startBlock = NULL_ADDR]) {
         const map = new Uint8Array(this.mapBytes);
         const view = new DataView(map.buffer);
         let next = startBlock;
@@ -53,13 +62,6 @@ export function chunkPlanner(chunkBits: number, withIndexes: boolean): ContentPl
         return map;
       },
       tail: () => new Uint8Array(0),
-      *blocks() {
-        for (const [index, count] of blocks.entries()) {
-          const block = new Uint8Array(count * BLOCK_BYTES);
-          if (count > 0) block.set(chunks[index] ?? block);
-          yield block;
-        }
-      },
     };
   };
 }

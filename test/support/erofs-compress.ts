@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import {
+  BlockStore,
   type CompressionSettings,
   type Compressor,
   compressTree,
@@ -32,10 +33,10 @@ export async function planCompressed(
   tree: Tree,
   settings: CompressionSettings,
   options: Partial<ErofsOptions> = {},
-  compressor?: Compressor,
+  { compressor, store = new BlockStore() }: { compressor?: Compressor; store?: BlockStore } = {},
 ): Promise<ErofsPlan> {
   const chosen = compressor ?? localCompressor(await loadEncoder(settings, lz4Wasm), settings);
-  const files = await compressTree(tree, chosen);
+  const files = await compressTree(tree, chosen, store, options);
   const compression = erofsCompression(settings);
   const { algorithm } = compression;
   const planFile = compressedFiles(files, { algorithm, blockBytes: IMAGE_BLOCK_BYTES });

@@ -155,11 +155,13 @@ export function treeOfFolder(root: string, python: string): Tree {
     const list = attributes.get(path) ?? new Map<string, Uint8Array>();
     attributes.set(path, list.set(name, byteStringBytes(value)));
   }
-  const byInode = new Map<bigint, Node>();
+  // The device, too: an overlay shows the inodes of several.
+  const byInode = new Map<string, Node>();
   const read = (path: string): Node => {
     const place = Buffer.from(path === "" ? root : `${root}/${path}`, "latin1");
     const stat = lstatSync(place, { bigint: true });
-    const known = byInode.get(stat.ino);
+    const inode = `${stat.dev}:${stat.ino}`;
+    const known = byInode.get(inode);
     const kind = kindOfMode(Number(stat.mode));
     if (known !== undefined && kind !== "directory") return known;
     const given = metadata(Number(stat.mode & 0o7777n), {
@@ -169,7 +171,7 @@ export function treeOfFolder(root: string, python: string): Tree {
       xattrs: attributes.get(path) ?? new Map(),
     });
     const node = readNode(kind, place, Number(stat.rdev), given);
-    byInode.set(stat.ino, node);
+    byInode.set(inode, node);
     if (node.kind === "directory") {
       for (const name of readdirSync(place, { encoding: "buffer" }).map(byteStringFrom)) {
         node.entries.set(name, read(path === "" ? name : `${path}/${name}`));

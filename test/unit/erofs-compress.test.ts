@@ -1,22 +1,23 @@
 import { createHash } from "node:crypto";
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { knowsInlineTails, requireDecompression, workerCompressor } from "../../src/build/compress/index.ts";
+import {
+  BlockStore,
+  knowsInlineTails,
+  requireDecompression,
+  threadCompressor,
+} from "../../src/build/compress/index.ts";
+import { startThreads } from "../../src/build/threads/index.ts";
 import { MemorySink, UsageError } from "../../src/bytes/index.ts";
 import type { Lz4Level } from "../../src/codec/index.ts";
-import { packageFile } from "../../src/host/index.ts";
+import { ScratchFile } from "../../src/host/index.ts";
 import { regularFile, Tree } from "../../src/tree/index.ts";
-import {
-  compressibles,
-  joined,
-  lz4Wasm,
-  newLz4Encoder,
-  planCompressed,
-  prose,
-  settingsOf,
-} from "../support/erofs-compress.ts";
+import { compressibles, joined, newLz4Encoder, planCompressed, prose, settingsOf } from "../support/erofs-compress.ts";
 import { noise } from "../support/erofs-trees.ts";
 import { decodeStrictly } from "../support/lz4-strict.ts";
+import { tempFolder } from "../support/temp.ts";
 
 const LEVELS: readonly Lz4Level[] = ["fast", "high"];
 const encoder = newLz4Encoder();
@@ -105,9 +106,9 @@ test("inputs and rooms that are too large or too small are refused", () => {
   }
 });
 
-async function digestOf(tree: Tree, ...[settings, options, compressor]: Tail<Parameters<typeof planCompressed>>) {
+async function digestOf(tree: Tree, ...[settings, options, means]: Tail<Parameters<typeof planCompressed>>) {
   const sink = new MemorySink();
-  (await planCompressed(tree, settings, options, compressor)).emit(sink);
+  (await planCompressed(tree, settings, options, means)).emit(sink);
   return createHash("sha256").update(sink.bytes()).digest("hex");
 }
 type Tail<T extends readonly unknown[]> = T extends readonly [unknown, ...infer Rest] ? Rest : never;
@@ -133,12 +134,28 @@ describe("compressed images", () => {
   test.each([1, 2, 3])("are the same with %i threads as without any", async (threads) => {
     const settings = settingsOf("lz4", 64);
     const tree = compressibles();
-    const start = { settings, lz4Wasm: lz4Wasm() };
-    const compressor = workerCompressor(packageFile("dist/compress-worker.js"), start, threads);
+    const workforce = startThreads(threads);
     try {
-      expect(await digestOf(tree, settings, {}, compressor)).toBe(await digestOf(tree, settings));
+      const compressor = threadCompressor(workforce, settings);
+      expect(await digestOf(tree, settings, {}, { compressor })).toBe(await digestOf(tree, settings));
     } finally {
-      await compressor.close();
+      await workforce.close();
+    }
+  });
+
+  test.each([0, 100_000])("are the same when what exceeds %i bytes of memory waits in a file", async (budget) => {
+    const settings = settingsOf("lz4", 64);
+    const tree = compressibles();
+    const folder = tempFolder();
+    const store = new BlockStore(() => new ScratchFile(join(folder, "scratch")), budget);
+    const workforce = startThreads(2);
+    try {
+      const compressor = threadCompressor(workforce, settings);
+      expect(await digestOf(tree, settings, {}, { compressor, store })).toBe(await digestOf(tree, settings));
+      expect(readdirSync(folder)).toEqual([]);
+    } finally {
+      await workforce.close();
+      store.close();
     }
   });
 
@@ -149,11 +166,11 @@ describe("compressed images", () => {
   });
 
   test("fail with what the thread failed with", async () => {
-    const settings = settingsOf("lz4", 64);
-    const start = { settings, lz4Wasm: Uint8Array.of(1, 2, 3) };
-    const compressor = workerCompressor(packageFile("dist/compress-worker.js"), start, 1);
-    await expect(planCompressed(sample(), settings, {}, compressor)).rejects.toThrow(/WebAssembly/);
-    await compressor.close();
+    const settings = settingsOf("lz4", 0);
+    const workforce = startThreads(1);
+    const compressor = threadCompressor(workforce, settings);
+    await expect(planCompressed(sample(), settings, {}, { compressor })).rejects.toThrow(/into 0 bytes/);
+    await workforce.close();
   });
 });
 

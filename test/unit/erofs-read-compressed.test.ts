@@ -160,7 +160,7 @@ describe("what is not sound is refused, with the place", () => {
     [
       "an algorithm that is not announced",
       (image) => Superblock.write(image, SUPER_OFFSET, { available_compr_algs: 1 }),
-      /it uses DEFLATE/,
+      /uses DEFLATE/,
     ],
     ["huge clusters", (image) => CompressionHeader.write(image, HEADER_OFFSET, { h_clusterbits: 8 }), /at most 2\^16/],
     [

@@ -2,9 +2,10 @@ import { divideUp } from "../../bytes/index.ts";
 import {
   COMPACT_BASE_BYTES,
   COMPACT_LOW_BITS,
-  COMPACT_TYPE_BITS,
   DELTA_BLOCK_COUNT,
   DELTA_MASK,
+  DELTA_NEXT_UNIT,
+  FullIndex,
   LCLUSTER,
   PACK_2B_BYTES,
   PACK_2B_ENTRIES,
@@ -12,10 +13,12 @@ import {
   PACK_4B_ENTRIES,
 } from "./layout.ts";
 
-/** A run of a file that is stored in consecutive blocks of its own. */
+/** A part of a file that is stored in consecutive blocks of its own. */
 export interface MappedExtent {
   /** In the file; each extent begins where the one before ends. */
   readonly start: number;
+  /** The first of its blocks. */
+  readonly block: number;
   /** Blocks; 0 of an extent that stands behind the inode. */
   readonly blocks: number;
   readonly compressed: boolean;
@@ -51,6 +54,12 @@ export function layOutPacks(count: number, offset: number): PackLayout {
 
 const PACK_4B_ENTRY_BYTES = PACK_4B_BYTES / PACK_4B_ENTRIES;
 
+export interface MappedFile {
+  readonly size: number;
+  /** Of a logical cluster. */
+  readonly clusterBytes: number;
+}
+
 /** What the index says of each logical cluster; addresses of heads only. */
 interface Entries {
   readonly types: Uint8Array;
@@ -65,43 +74,48 @@ interface Entries {
  * an earlier cluster than the one that the file ends in, that one is marked as a stored extent of nothing that begins at
  * the file's end: kernels take the end of an extent from the next one's beginning.
  */
-function listEntries(
-  extents: readonly MappedExtent[],
-  size: number,
-  clusterBytes: number,
-  startBlock: number,
-): Entries {
+function listEntries(extents: readonly MappedExtent[], { size, clusterBytes }: MappedFile): Entries {
   const count = divideUp(size, clusterBytes);
   const types = new Uint8Array(count);
   const lows = new Uint16Array(count);
   const ahead = new Uint16Array(count);
   const blocks = new Uint32Array(count);
-  let block = startBlock;
   extents.forEach((extent, index) => {
     const cluster = Math.floor(extent.start / clusterBytes);
     const end = extents[index + 1]?.start ?? size;
     const next = Math.floor(end / clusterBytes);
     types[cluster] = extent.compressed ? LCLUSTER.HEAD1 : LCLUSTER.PLAIN;
     lows[cluster] = extent.start % clusterBytes;
-    blocks[cluster] = block;
+    blocks[cluster] = extent.block;
     for (let at = cluster + 1; at < next; at++) {
       types[at] = LCLUSTER.NONHEAD;
       lows[at] = at === cluster + 1 ? DELTA_BLOCK_COUNT | Math.max(extent.blocks, 1) : at - cluster;
       ahead[at] = next - at;
     }
     if (end === size && next > cluster && next < count) lows[next] = size % clusterBytes;
-    block += extent.blocks;
   });
   return { types, lows, ahead, blocks };
 }
 
-/** The compact index (COMPRESSED_COMPACT) of a file whose blocks begin at `startBlock`. */
-export function encodeCompactIndex(
-  extents: readonly MappedExtent[],
-  file: { readonly size: number; readonly clusterBytes: number; readonly startBlock: number },
-  layout: PackLayout,
-): Uint8Array {
-  const all = listEntries(extents, file.size, file.clusterBytes, file.startBlock);
+/** The full index (COMPRESSED_FULL): each head has an address of its own, so that blocks may stand anywhere. */
+export function encodeFullIndex(extents: readonly MappedExtent[], file: MappedFile): Uint8Array {
+  const { types, lows, ahead, blocks } = listEntries(extents, file);
+  const output = new Uint8Array(types.length * FullIndex.size);
+  for (const [cluster, type] of types.entries()) {
+    const low = lows[cluster] ?? 0;
+    const isHead = type !== LCLUSTER.NONHEAD;
+    FullIndex.write(output, cluster * FullIndex.size, {
+      di_advise: type,
+      di_clusterofs: isHead ? low : 0,
+      di_u: isHead ? (blocks[cluster] ?? 0) : low + (ahead[cluster] ?? 0) * DELTA_NEXT_UNIT,
+    });
+  }
+  return output;
+}
+
+/** The compact index (COMPRESSED_COMPACT) of a file whose blocks are consecutive. */
+export function encodeCompactIndex(extents: readonly MappedExtent[], file: MappedFile, layout: PackLayout): Uint8Array {
+  const all = listEntries(extents, file);
   const output = new Uint8Array(layout.bytes);
   const view = new DataView(output.buffer);
   let at = 0;
@@ -176,6 +190,3 @@ function blocksBefore(types: readonly number[], lows: readonly number[], index: 
   }
   return blocks;
 }
-
-/** The widths that encodeCompactIndex relies on. */
-export const COMPACT_ENTRY_BITS = COMPACT_LOW_BITS + COMPACT_TYPE_BITS;

@@ -1,4 +1,4 @@
-import { alignUp, divideUp } from "../../bytes/index.ts";
+import { alignUp, type ByteSource, divideUp } from "../../bytes/index.ts";
 
 /** Files are compressed in pieces of this size, each by itself, so that threads can share the work on a large one. */
 export const PIECE_BYTES = 4 << 20;
@@ -33,6 +33,8 @@ export interface PieceOptions {
   readonly isLast: boolean;
   /** Whether the end of the file may stand behind its inode. */
   readonly inlineTails: boolean;
+  /** Where the blocks are put; at least as long as the piece, in whole blocks, and one more. */
+  readonly room: Uint8Array;
 }
 
 /** The end of a file that may stand behind its inode, or else in a block of its own. */
@@ -47,13 +49,18 @@ export interface CompressedPiece {
   /** Decoded bytes and blocks of each extent by turns; 0 blocks stand for one block that is stored as it is. */
   readonly extents: Uint32Array;
   /** The blocks; undefined when all of them are stored as they are. */
-  readonly blocks: Uint8Array | undefined;
+  readonly blocks: ByteSource | undefined;
   readonly tail: PieceTail | undefined;
 }
 
+/** A piece that was just compressed: its blocks are a view of the room that was given. */
+export interface PackedPiece extends Omit<CompressedPiece, "blocks"> {
+  readonly blocks: Uint8Array | undefined;
+}
+
 /** Cuts a piece of a file into extents and compresses those where that saves a block. */
-export function compressPiece(encoder: PieceEncoder, piece: Uint8Array, options: PieceOptions): CompressedPiece {
-  const work = new PieceWork(piece, options.blockBytes);
+export function compressPiece(encoder: PieceEncoder, piece: Uint8Array, options: PieceOptions): PackedPiece {
+  const work = new PieceWork(piece, options);
   const { clusterBytes, blockBytes } = options;
   const mayInline = options.isLast && options.inlineTails;
   encoder.load(piece);
@@ -74,23 +81,24 @@ class PieceWork {
   readonly #piece: Uint8Array;
   readonly #blockBytes: number;
   readonly #extents: number[] = [];
-  #blocks: Uint8Array;
+  readonly #blocks: Uint8Array;
   #used = 0;
   #isCompressed = false;
   #tail: PieceTail | undefined;
   offset = 0;
 
-  constructor(piece: Uint8Array, blockBytes: number) {
+  constructor(piece: Uint8Array, { blockBytes, room }: Pick<PieceOptions, "blockBytes" | "room">) {
     this.#piece = piece;
     this.#blockBytes = blockBytes;
-    // A compressed extent always has fewer blocks than it would have as it is.
-    this.#blocks = new Uint8Array(alignUp(piece.length, blockBytes) + blockBytes);
+    this.#blocks = room;
   }
 
   /** An encoded run ends where its last block ends: the kernel skips the zeros in front of it (LZ4_0PADDING). */
   addCompressed(bytes: Uint8Array, decodedBytes: number): void {
     const blocks = divideUp(bytes.length, this.#blockBytes);
+    const start = this.#used;
     this.#used += blocks * this.#blockBytes;
+    this.#blocks.fill(0, start, this.#used - bytes.length);
     this.#blocks.set(bytes, this.#used - bytes.length);
     this.#extents.push(decodedBytes, blocks);
     this.offset += decodedBytes;
@@ -106,6 +114,7 @@ class PieceWork {
         this.#tail = { decodedBytes: part.length, encoded: undefined };
       } else {
         this.#blocks.set(part, this.#used);
+        this.#blocks.fill(0, this.#used + part.length, this.#used + this.#blockBytes);
         this.#used += this.#blockBytes;
         this.#extents.push(part.length, 0);
       }
@@ -137,10 +146,10 @@ class PieceWork {
     return true;
   }
 
-  result(): CompressedPiece {
+  result(): PackedPiece {
     return {
       extents: Uint32Array.from(this.#extents),
-      blocks: this.#isCompressed ? this.#blocks.slice(0, this.#used) : undefined,
+      blocks: this.#isCompressed ? this.#blocks.subarray(0, this.#used) : undefined,
       tail: this.#tail,
     };
   }

@@ -1,4 +1,4 @@
-import { alignUp, divideUp, hex, toSafeNumber } from "../../bytes/index.ts";
+import { alignUp, divideUp, toSafeNumber } from "../../bytes/index.ts";
 import { type ErofsImage, type ErofsInode, fail } from "./image.ts";
 import {
   CLUSTER_BITS_MASK,
@@ -34,7 +34,7 @@ export interface CompressedLayout {
   /** Logical clusters, each with an entry of the index. */
   readonly count: number;
   readonly advise: number;
-  /** Of HEAD1 and HEAD2. */
+  /** Of HEAD1 and HEAD2; one that no cluster uses need not be announced by the superblock. */
   readonly algorithms: readonly [AlgorithmName, AlgorithmName];
   readonly indexOffset: number;
   /** Behind the last entry (or the pack that holds it): an inline tail starts here. */
@@ -102,7 +102,7 @@ export function readCompressedLayout(image: ErofsImage, inode: ErofsInode): Comp
   const algorithms = [
     header.h_algorithmtype & COMPRESSION_ALGORITHM_MASK,
     header.h_algorithmtype >> COMPRESSION_HEAD2_SHIFT,
-  ].map((number) => algorithmOf(image, inode, number, headerOffset)) as [AlgorithmName, AlgorithmName];
+  ].map((number) => algorithmOf(inode, number, headerOffset)) as [AlgorithmName, AlgorithmName];
 
   const count = divideUp(inode.size, 2 ** clusterBits);
   const start = headerOffset + CompressionHeader.size;
@@ -172,19 +172,15 @@ export function packAt(
   return { offset, bytes: PACK_4B_BYTES, entries: PACK_4B_ENTRIES, slot };
 }
 
-function algorithmOf(image: ErofsImage, inode: ErofsInode, number: number, offset: number): AlgorithmName {
-  const { incompat, compression } = image.superblock;
+function algorithmOf(inode: ErofsInode, number: number, offset: number): AlgorithmName {
   const name = COMPRESSION_ALGORITHMS[number];
-  if (name === undefined) {
-    return fail(`Cannot read inode ${inode.nid}: unknown compression algorithm ${number}`, offset, "h_algorithmtype");
-  }
-  const allowed = (incompat & FEATURE_INCOMPAT.COMPR_CFGS) === 0 ? 1 << COMPRESSION.LZ4 : compression;
-  if ((allowed & (1 << number)) === 0) {
-    fail(
-      `Cannot read inode ${inode.nid}: it uses ${name}, the superblock has only ${hex(allowed)}`,
-      offset,
-      "h_algorithmtype",
-    );
-  }
-  return name;
+  if (name !== undefined) return name;
+  return fail(`Cannot read inode ${inode.nid}: unknown compression algorithm ${number}`, offset, "h_algorithmtype");
+}
+
+/** Whether the superblock says that the image needs the algorithm. */
+export function isAnnounced(image: ErofsImage, algorithm: AlgorithmName): boolean {
+  const { incompat, compression } = image.superblock;
+  const announced = (incompat & FEATURE_INCOMPAT.COMPR_CFGS) === 0 ? 1 << COMPRESSION.LZ4 : compression;
+  return (announced & (1 << COMPRESSION_ALGORITHMS.indexOf(algorithm))) !== 0;
 }

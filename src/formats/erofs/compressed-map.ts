@@ -1,4 +1,4 @@
-import type { AlgorithmName, CompressedLayout } from "./compressed-header.ts";
+import { type AlgorithmName, type CompressedLayout, isAnnounced } from "./compressed-header.ts";
 import { CompressedIndex, type HeadEntry } from "./compressed-index.ts";
 import { type ErofsImage, type ErofsInode, fail } from "./image.ts";
 import { COMPRESSION_ADVISE, DATA_LAYOUT, LCLUSTER, MAX_PCLUSTER_BYTES, MAX_PCLUSTER_DECODED_BYTES } from "./layout.ts";
@@ -125,6 +125,7 @@ export class CompressedMap {
     this.#image.checkRange(offset, storedBytes, what);
     if (head.type !== LCLUSTER.PLAIN) {
       const encoding = this.#layout.algorithms[head.type === LCLUSTER.HEAD1 ? 0 : 1];
+      if (!isAnnounced(this.#image, encoding)) this.#refuse(cluster, `uses ${encoding}, the superblock does not`);
       return { encoding, start, length, offset, storedBytes, partial: head.partial };
     }
     if (length > storedBytes) this.#refuse(cluster, `has ${length} bytes as they are in only ${storedBytes}`);

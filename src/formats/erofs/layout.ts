@@ -261,6 +261,8 @@ export const FULL_INDEX_PARTIAL_REF = 0x8000;
 /** The first NONHEAD behind a head: its low bits are the physical cluster's blocks (Z_EROFS_LI_D0_CBLKCNT). */
 export const DELTA_BLOCK_COUNT = 0x800;
 export const DELTA_MASK = 0x7ff;
+/** A NONHEAD's di_u: the distance to the next head stands in the upper half. */
+export const DELTA_NEXT_UNIT = 2 ** 16;
 
 /** COMPRESSED_COMPACT: entries of 12 bits or more and a type of two bits, in packs that end with a block address. */
 export const COMPACT_LOW_BITS = 12;
@@ -281,10 +283,6 @@ export const MAX_PCLUSTER_DECODED_BYTES = 12 * 2 ** 20;
 export const CFG_LENGTH_BYTES = 2;
 /** struct z_erofs_lz4_cfgs. */
 export const Lz4Cfgs = struct("z_erofs_lz4_cfgs", 14, { max_distance: u16(0x00), max_pclusterblks: u16(0x02) });
-/** struct z_erofs_lzma_cfgs. */
-export const LzmaCfgs = struct("z_erofs_lzma_cfgs", 14, { dict_size: u32(0x00), format: u16(0x04) });
-/** struct z_erofs_deflate_cfgs. */
-export const DeflateCfgs = struct("z_erofs_deflate_cfgs", 6, { windowbits: u8(0x00) });
 /** struct z_erofs_zstd_cfgs. */
 export const ZstdCfgs = struct("z_erofs_zstd_cfgs", 6, {
   format: u8(0x00),

@@ -1,6 +1,7 @@
 import { byteStringBytes, FormatError, MemorySource, toText } from "../../bytes/index.ts";
+import type { RegularFile } from "../../tree/index.ts";
 import type { CollectedInode } from "./collect.ts";
-import { type ContentPlanner, emptyContent, flatContent, type StoredContent } from "./content.ts";
+import { type ContentPlanner, emptyContent, type FilePlace, flatContent, type StoredContent } from "./content.ts";
 import { encodeDevice } from "./device.ts";
 import { DirectoryContent } from "./directory.ts";
 import { CompactInode, ExtendedInode, FILE_TYPE, FORMAT } from "./layout.ts";
@@ -26,6 +27,8 @@ export interface InodePlanning {
   readonly blockBytes: number;
   readonly epoch: number;
   readonly planFile: ContentPlanner;
+  /** What is known of a file, but for what stands in front of its content. */
+  readonly placeOf: (file: RegularFile) => Omit<FilePlace, "headBytes">;
   /** The number of an inode by its index; called only when content is written. */
   readonly nidOf: (index: number) => number;
 }
@@ -88,7 +91,7 @@ function planContent(collected: CollectedInode, headBytes: number, planning: Ino
   const place = { blockBytes: planning.blockBytes, headBytes, inlineTail: true };
   switch (node.kind) {
     case "file":
-      return planning.planFile(node, headBytes);
+      return planning.planFile(node, { headBytes, ...planning.placeOf(node) });
     case "directory":
       return flatContent(directoryContent(collected, planning), place);
     case "symlink":

@@ -6,6 +6,7 @@ import { decodeDevice } from "./device.ts";
 import { Budget, ErofsImage, type ErofsInode, fail } from "./image.ts";
 import { COMPRESSION, FEATURE_INCOMPAT } from "./layout.ts";
 import { XattrReader } from "./read-xattrs.ts";
+import { type ErofsRegion, regionsOf } from "./regions.ts";
 import { type ErofsSuperblock, readSuperblock } from "./superblock.ts";
 import { walkDirectories } from "./walk.ts";
 
@@ -21,6 +22,11 @@ export interface Erofs {
    *   at only when it is read.
    */
   tree(): Tree;
+  /**
+   * Every part of the image that belongs to something, in the order of a walk: the way from a place to a file.
+   * @throws FormatError for what is not sound, with the offset.
+   */
+  regions(): ErofsRegion[];
 }
 
 /**
@@ -31,7 +37,7 @@ export interface Erofs {
 export function readErofs(source: ByteSource, decoders: ExtentDecoders = BUILT_IN_DECODERS): Erofs {
   const image = new ErofsImage(source);
   const reader = (): ContentReader => new ContentReader(image, new Budget(source.size), decoders);
-  return { superblock: image.superblock, tree: () => readTree(reader()) };
+  return { superblock: image.superblock, tree: () => readTree(reader()), regions: () => regionsOf(reader()) };
 }
 
 /**

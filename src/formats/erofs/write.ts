@@ -1,9 +1,7 @@
 import {
-  alignUp,
   type ByteSink,
   type ByteString,
   byteStringBytes,
-  divideUp,
   FormatError,
   type Guid,
   guidToTextOrder,
@@ -12,8 +10,9 @@ import {
 import { modeOf, type Tree } from "../../tree/index.ts";
 import { collectInodes } from "./collect.ts";
 import { type ErofsCompression, encodeCompressionConfig } from "./compress-config.ts";
-import { type ContentPlanner, flatContent } from "./content.ts";
-import { InodeArea } from "./inode-area.ts";
+import type { ContentPlanner } from "./content.ts";
+import type { EqualFiles } from "./equal-files.ts";
+import { GatheringWriter } from "./gathering-writer.ts";
 import {
   CompactInode,
   ExtendedInode,
@@ -22,15 +21,15 @@ import {
   FORMAT,
   I_FORMAT_EXTENDED,
   I_FORMAT_LAYOUT_SHIFT,
-  INODE_SLOT_BYTES,
   SUPER_MAGIC,
   SUPER_OFFSET,
   Superblock,
   VOLUME_NAME_BYTES,
 } from "./layout.ts";
-import { OrderedWriter } from "./ordered-writer.ts";
-import { type PlacedInode, placeBlocks, placementOrder } from "./place.ts";
-import { commonestTime, headBytesOf, planInode } from "./plan-inodes.ts";
+import { nidAt, type PlacedInode, type Placement, placeAll } from "./place.ts";
+import { commonestTime, type InodePlanning, planInode } from "./plan-inodes.ts";
+import { type ReadOrder, wholeFile } from "./read-order.ts";
+import { storedContent } from "./stored-content.ts";
 import { superblockChecksum, unsignedSeconds } from "./superblock.ts";
 import { planXattrs, xattrCount } from "./write-xattrs.ts";
 
@@ -59,12 +58,12 @@ export interface ErofsOptions {
    * starts and ends at block boundaries, which direct access (DAX) needs.
    */
   readonly inlineFileTails?: boolean;
-  /** Store the blocks of files with equal content once; reads every file that has the size of another one twice. */
-  readonly dedupe?: boolean;
+  /** Files with equal content (`findEqualFiles`): their blocks are stored once. */
+  readonly equalFiles?: EqualFiles;
   /** Write name filters for extended attributes: Linux 6.6 and later find out faster that there is none. */
   readonly xattrFilter?: boolean;
-  /** Paths whose inodes and data come first, in this order; paths that are not in the tree have no effect. */
-  readonly order?: readonly ByteString[];
+  /** What a boot reads (`readOrder`): it comes first, in this order, and files are cut for it. */
+  readonly order?: ReadOrder;
   /** How files are stored. Default: as they are. */
   readonly planFile?: ContentPlanner;
   /** What `planFile` compresses with, if it does. */
@@ -75,11 +74,17 @@ export interface ErofsOptions {
 export interface ErofsPlan {
   /** A multiple of 4096. */
   readonly sizeBytes: number;
+  /** With an order: how many bytes at the image's start hold all that it names. */
+  readonly frontBytes: number | undefined;
   readonly inodeCount: number;
+  /** Whether files are stored in several places as they are: Linux reads that from 5.15 on. */
+  readonly hasChunks: boolean;
   /** The time of compact inodes. */
   readonly epoch: number;
   /** Writes the image from first to last byte; file contents are read in pieces while it goes. */
   emit(sink: ByteSink): void;
+  /** The same in pieces of any size, for a caller who does other things in between. A piece holds until the next one. */
+  chunks(): Iterable<Uint8Array>;
 }
 
 /**
@@ -92,26 +97,24 @@ export function planErofs(tree: Tree, options: ErofsOptions): ErofsPlan {
   const epoch = options.epoch ?? commonestTime(collected);
   const planFile = options.planFile ?? flatFiles(options.inlineFileTails ?? true);
   const xattrs = planXattrs(collected, options.xattrFilter ?? false);
+  const { order, equalFiles = new Map() } = options;
+  const placeOf = placesOfFiles(order);
   const nids: number[] = [];
   const nidOf = (index: number): number => nids[index] ?? 0;
   const unplaced = collected.map((inode, index) =>
-    planInode(inode, xattrs.bodies[index] as Uint8Array, { blockBytes: BLOCK_BYTES, epoch, planFile, nidOf }),
+    planInode(inode, xattrs.bodies[index] as Uint8Array, { blockBytes: BLOCK_BYTES, epoch, planFile, placeOf, nidOf }),
   );
+  const placement = placeAll(unplaced, {
+    blockBytes: BLOCK_BYTES,
+    firstBlock: FIRST_INODE_BLOCK,
+    sharedXattrBytes: xattrs.shared.length,
+    order,
+    equalFiles,
+  });
+  const { inodes, xattrBlock, endBlock } = placement;
+  for (const inode of inodes) nids[inode.collected.index] = nidAt(inode.offset);
 
-  const inOrder = placementOrder(unplaced, tree, options.order ?? []);
-  const area = new InodeArea(FIRST_INODE_BLOCK, BLOCK_BYTES);
-  const offsets: number[] = [];
-  for (const inode of inOrder) {
-    const { mapBytes, tailBytes } = inode.content;
-    const offset = area.place(headBytesOf(inode) + mapBytes + tailBytes);
-    offsets[inode.collected.index] = offset;
-    nids[inode.collected.index] = offset / INODE_SLOT_BYTES;
-  }
-  const xattrBlock = area.endBlock;
-  const dataBlock = xattrBlock + divideUp(xattrs.shared.length, BLOCK_BYTES);
-  const { placed, endBlock } = placeBlocks(inOrder, offsets, dataBlock, options.dedupe ?? false);
-
-  const incompat = placed.reduce((bits, inode) => bits | inode.content.incompat, 0);
+  const incompat = inodes.reduce((bits, inode) => bits | inode.content.incompat, 0);
   const config = compressionConfig(incompat, options.compression);
   const superblock = encodeSuperblock(config.bytes, {
     ...identity(options),
@@ -123,16 +126,24 @@ export function planErofs(tree: Tree, options: ErofsOptions): ErofsPlan {
     available_compr_algs: config.algorithms,
     blkszbits: BLOCK_BITS,
     rootnid_2b: nidOf(0),
-    inos: BigInt(placed.length),
+    inos: BigInt(inodes.length),
     epoch: unsignedSeconds(epoch),
     blocks_lo: endBlock,
     xattr_blkaddr: xattrs.shared.length === 0 ? 0 : xattrBlock,
   });
+  const chunks = (): Iterable<Uint8Array> => chunksOfImage(superblock, placement, xattrs.shared);
   return {
     sizeBytes: endBlock * BLOCK_BYTES,
-    inodeCount: placed.length,
+    frontBytes: order === undefined ? undefined : placement.frontEndBlock * BLOCK_BYTES,
+    inodeCount: inodes.length,
+    hasChunks: (incompat & FEATURE_INCOMPAT.CHUNKED_FILE) !== 0,
     epoch,
-    emit: (sink) => emit(sink, { superblock, placed, shared: xattrs.shared, xattrBlock, endBlock }),
+    chunks,
+    emit: (sink) => {
+      const writer = new GatheringWriter(sink);
+      for (const chunk of chunks()) writer.write(chunk);
+      writer.flush();
+    },
   };
 }
 
@@ -144,7 +155,12 @@ export function encodeErofs(tree: Tree, options: ErofsOptions): Uint8Array {
 }
 
 function flatFiles(inlineTail: boolean): ContentPlanner {
-  return (file, headBytes) => flatContent(file.content, { blockBytes: BLOCK_BYTES, headBytes, inlineTail });
+  return (file, place) => storedContent(file.content, place, { blockBytes: BLOCK_BYTES, inlineTail });
+}
+
+function placesOfFiles(order: ReadOrder | undefined): InodePlanning["placeOf"] {
+  const lookedUp = new Set(order?.nodes);
+  return (file) => ({ parts: order?.partsOf(file) ?? wholeFile(file), isLookedUp: lookedUp.has(file) });
 }
 
 function identity(options: ErofsOptions): { uuid: Uint8Array; volume_name: Uint8Array } {
@@ -177,35 +193,44 @@ function encodeSuperblock(config: Uint8Array, values: Parameters<typeof Superblo
   return block;
 }
 
-interface Emission {
-  readonly superblock: Uint8Array;
-  readonly placed: readonly PlacedInode[];
-  readonly shared: Uint8Array;
-  readonly xattrBlock: number;
-  readonly endBlock: number;
+/** What stands at an offset of the image. */
+interface ImagePart {
+  readonly offset: number;
+  chunks(): Iterable<Uint8Array>;
 }
 
-function emit(sink: ByteSink, image: Emission): void {
-  const writer = new OrderedWriter(sink);
-  writer.padTo(SUPER_OFFSET);
-  writer.write(image.superblock);
-  for (const inode of [...image.placed].sort((a, b) => a.offset - b.offset)) {
-    writer.padTo(inode.offset);
-    writer.write(encodeInode(inode));
-    writer.write(inode.xattrs);
-    writer.write(inode.content.map(inode.startBlock));
-    writer.write(inode.content.tail());
+function* chunksOfImage(superblock: Uint8Array, placement: Placement, sharedXattrs: Uint8Array): Generator<Uint8Array> {
+  const parts: ImagePart[] = [
+    { offset: SUPER_OFFSET, chunks: () => [superblock] },
+    { offset: placement.xattrBlock * BLOCK_BYTES, chunks: () => [sharedXattrs] },
+    ...placement.inodes.map((inode) => ({ offset: inode.offset, chunks: () => chunksOfInode(inode) })),
+    ...placement.runs.map(({ startBlock, run }) => ({
+      offset: startBlock * BLOCK_BYTES,
+      chunks: () => run.blocks(),
+    })),
+    { offset: placement.endBlock * BLOCK_BYTES, chunks: () => [] },
+  ];
+  let written = 0;
+  for (const { offset, chunks } of parts.sort((a, b) => a.offset - b.offset)) {
+    // More was emitted than was planned.
+    if (offset < written) throw new RangeError(`Planned offset ${offset}, but ${written} bytes are written`);
+    yield* zeroes(offset - written);
+    written = offset;
+    for (const chunk of chunks()) {
+      written += chunk.length;
+      yield chunk;
+    }
   }
-  writer.padTo(image.xattrBlock * BLOCK_BYTES);
-  writer.write(image.shared);
-  for (const inode of image.placed) {
-    if (!inode.ownsBlocks) continue;
-    writer.padTo(inode.startBlock * BLOCK_BYTES);
-    for (const piece of inode.content.blocks()) writer.write(piece);
-    writer.padTo(alignUp(writer.offset, BLOCK_BYTES));
-  }
-  writer.padTo(image.endBlock * BLOCK_BYTES);
-  writer.flush();
+}
+
+function* zeroes(count: number): Generator<Uint8Array> {
+  for (let left = count; left > 0; left -= BLOCK_BYTES) yield ZEROES.subarray(0, Math.min(left, BLOCK_BYTES));
+}
+
+const ZEROES = new Uint8Array(BLOCK_BYTES);
+
+function chunksOfInode(inode: PlacedInode): Uint8Array[] {
+  return [encodeInode(inode), inode.xattrs, inode.content.map(inode.starts), inode.content.tail()];
 }
 
 function encodeInode(inode: PlacedInode): Uint8Array {
@@ -215,7 +240,7 @@ function encodeInode(inode: PlacedInode): Uint8Array {
     i_format: (extended ? I_FORMAT_EXTENDED : 0) | (content.layout << I_FORMAT_LAYOUT_SHIFT),
     i_xattr_icount: xattrCount(inode.xattrs),
     i_mode: modeOf(node),
-    i_u: content.union(inode.startBlock),
+    i_u: content.union(inode.starts),
     // Only what a 32-bit stat shows: unique, from 1.
     i_ino: collected.index + 1,
     i_uid: node.uid,

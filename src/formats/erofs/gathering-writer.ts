@@ -5,19 +5,17 @@ const BUFFER_BYTES = 1 << 20;
 /** From this size on, copying a piece costs more than a write of its own. */
 const DIRECT_BYTES = 1 << 16;
 
-/** Writes from first to last byte, in large pieces, and knows the offset. */
-export class OrderedWriter {
+/** Passes small pieces on in large ones. */
+export class GatheringWriter {
   readonly #sink: ByteSink;
   #buffer = new Uint8Array(BUFFER_BYTES);
   #used = 0;
-  offset = 0;
 
   constructor(sink: ByteSink) {
     this.#sink = sink;
   }
 
   write(bytes: Uint8Array): void {
-    this.offset += bytes.length;
     if (bytes.length >= DIRECT_BYTES) {
       this.flush();
       this.#sink.write(bytes);
@@ -30,15 +28,6 @@ export class OrderedWriter {
     this.flush();
     this.#buffer.set(bytes.subarray(first));
     this.#used = bytes.length - first;
-  }
-
-  /**
-   * Zeros up to `offset`.
-   * @throws RangeError when that lies behind: what was emitted is larger than what was planned.
-   */
-  padTo(offset: number): void {
-    if (offset < this.offset) throw new RangeError(`Planned offset ${offset}, but ${this.offset} bytes are written`);
-    while (this.offset < offset) this.write(new Uint8Array(Math.min(offset - this.offset, DIRECT_BYTES - 1)));
   }
 
   /** Hands over what is gathered. The sink may keep it: the next piece gets a buffer of its own. */
