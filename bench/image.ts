@@ -1,33 +1,51 @@
-// npm run bench:image: size and cost of images of one tree, lazyrd's beside those of mkfs.erofs, in one run.
-import { spawnSync } from "node:child_process";
-import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, statSync, writeSync } from "node:fs";
+// npm run bench:image: lazyrd beside the tools it replaces, in one run: images of one tree, a whole build, a hash tree,
+// and, with --memory, the memory that a build of 2 GiB takes.
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import {
+  BlockStore,
   type CompressionSettings,
   compressTree,
   erofsCompression,
   IMAGE_BLOCK_BYTES,
-  workerCompressor,
+  threadCompressor,
 } from "../src/build/compress/index.ts";
+import { startThreads, type Workforce } from "../src/build/threads/index.ts";
 import { readInitramfs, treeOfInitramfs } from "../src/formats/cpio/index.ts";
 import { compressedFiles, planErofs } from "../src/formats/erofs/index.ts";
-import { packageFile } from "../src/host/index.ts";
+import { DEFAULT_BLOCK_SIZES, VerityHasher } from "../src/formats/verity/index.ts";
+import { readSharedInput } from "../src/host/index.ts";
 import type { Tree } from "../src/tree/index.ts";
-import { initrdFixture } from "../test/support/fixtures.ts";
-import { table } from "./shared.ts";
+import { initrdFixture, kernelFixture } from "../test/support/fixtures.ts";
+import { best, type Cost, inTurns, measureCommand } from "./commands.ts";
+import { writeLargeInitrd } from "./large-initrd.ts";
+import { LAZYRD, table } from "./shared.ts";
 
 const UUID = "0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0";
 const KIB = 1024;
-const THREADS = 2;
 const MICROSECONDS = 1e6;
 const MB = 1e6;
+const RUNS = 5;
+const STUB = "/usr/lib/systemd/boot/efi/linuxx64.efi.stub";
+const VERITY_BYTES = 2 ** 30;
+const HASH_CHUNK_BYTES = 4 << 20;
+const RESULTS = fileURLToPath(new URL("./results/image.json", import.meta.url));
 
-/** What one way to make an image took. */
-interface Cost {
+/** One row of a table. Bytes: of the image, or of the data that are protected. */
+interface Row extends Cost {
   readonly name: string;
-  readonly seconds: number;
-  readonly cpuSeconds: number;
   readonly bytes: number;
 }
 
@@ -40,41 +58,67 @@ const OURS: readonly CompressionSettings[] = [
 ];
 
 /** Of mkfs.erofs; Debian 12's has no zstd. */
-const THEIRS = [
-  ["-zlz4", "-C65536"],
-  ["-zlz4hc,9", "-C65536"],
-] as const;
+const THEIRS = ["-zlz4 -C65536", "-zlz4hc,9 -C65536"] as const;
 
 async function main(): Promise<void> {
-  const initrd = initrdFixture("dracut", "6.12-amd64");
-  const { tree } = treeOfInitramfs(await readInitramfs(readFileSync(initrd)), { includeEarly: false });
-  const folder = mkdtempSync(join(tmpdir(), "lazyrd-bench-"));
+  const args = process.argv.slice(2);
+  const folder = mkdtempSync(join(existsSync("/dev/shm") ? "/dev/shm" : tmpdir(), "lazyrd-bench-"));
   try {
-    const costs: Cost[] = [];
-    for (const settings of OURS) costs.push(await measureOurs(tree, settings, join(folder, "ours")));
-    const root = join(folder, "tree");
-    mkdirSync(root);
-    run("sh", ["-c", `zstd -dcq ${initrd} | (cd ${root} && cpio -idm --quiet)`]);
-    for (const args of THEIRS) costs.push(measureTheirs(args, join(folder, "theirs"), root));
-    const rows = costs.map(({ name, seconds, cpuSeconds, bytes }) => [
-      name,
-      seconds.toFixed(2),
-      cpuSeconds.toFixed(2),
-      (bytes / MB).toFixed(2),
-    ]);
-    process.stdout.write(table([["image", "s", "CPU s", "MB"], ...rows]));
+    const results = {
+      images: await benchImages(folder),
+      builds: await benchBuilds(folder),
+      verity: await benchVerity(folder),
+      ...(args.includes("--memory") ? { memory: await benchMemory(folder) } : {}),
+    };
+    process.stdout.write(
+      Object.entries(results)
+        .map(([title, rows]) => describe(title, rows))
+        .join("\n"),
+    );
+    if (!args.includes("--save")) return;
+    const command = `npm run bench:image -- ${args.join(" ")}`;
+    writeFileSync(RESULTS, `${JSON.stringify({ command, results }, undefined, 2)}\n`);
   } finally {
     rmSync(folder, { recursive: true });
   }
 }
 
-/** From the tree in memory to the image's file; the threads' start counts. */
-async function measureOurs(tree: Tree, settings: CompressionSettings, output: string): Promise<Cost> {
+/** From the tree in memory, or from files in a folder, to the image's file. */
+async function benchImages(folder: string): Promise<Row[]> {
+  const initrd = initrdFixture("dracut", "6.12-amd64");
+  const { tree } = treeOfInitramfs(await readInitramfs(readSharedInput(initrd, "the initrd")), { includeEarly: false });
+  const root = join(folder, "tree");
+  mkdirSync(root);
+  measureCommand(`zstd -dcq ${initrd} | (cd ${root} && cpio -idm --quiet)`);
+  const output = join(folder, "image");
+  const jobs = new Map<string, () => Row | Promise<Row>>();
+  for (const settings of OURS) {
+    const name = `lazyrd ${settings.method} ${settings.clusterBytes / KIB} KiB`;
+    jobs.set(name, async () => ({ name, ...(await measureOurs(tree, settings, output)) }));
+  }
+  for (const options of THEIRS) {
+    const name = `mkfs.erofs ${options}`;
+    jobs.set(name, () => {
+      rmSync(output, { force: true });
+      const cost = measureCommand(`mkfs.erofs --quiet ${options} ${output} ${root} >&2`);
+      return { name, ...cost, bytes: statSync(output).size };
+    });
+  }
+  const results = await inTurns(jobs, 1);
+  rmSync(root, { recursive: true });
+  return [...results.values()].map(best);
+}
+
+/** The threads' start counts. */
+async function measureOurs(
+  tree: Tree,
+  settings: CompressionSettings,
+  output: string,
+): Promise<Cost & { bytes: number }> {
   const start = performance.now();
   const cpu = process.cpuUsage();
-  const lz4Wasm = readFileSync(packageFile("dist/codec/lz4.wasm"));
-  const compressor = workerCompressor(packageFile("dist/compress-worker.js"), { settings, lz4Wasm }, THREADS);
-  const files = await compressTree(tree, compressor);
+  const threads = startThreads();
+  const files = await compressTree(tree, threadCompressor(threads, settings), new BlockStore());
   const compression = erofsCompression(settings);
   const planFile = compressedFiles(files, { algorithm: compression.algorithm, blockBytes: IMAGE_BLOCK_BYTES });
   const plan = planErofs(tree, { uuid: UUID, planFile, compression });
@@ -83,25 +127,128 @@ async function measureOurs(tree: Tree, settings: CompressionSettings, output: st
   closeSync(file);
   const seconds = (performance.now() - start) / 1000;
   const { user, system } = process.cpuUsage(cpu);
-  await compressor.close();
-  const name = `lazyrd ${settings.method} ${settings.clusterBytes / KIB} KiB`;
-  return { name, seconds, cpuSeconds: (user + system) / MICROSECONDS, bytes: plan.sizeBytes };
+  await threads.close();
+  return { seconds, cpuSeconds: (user + system) / MICROSECONDS, peakBytes: 0, bytes: plan.sizeBytes };
 }
 
-/** From files in a folder. */
-function measureTheirs(args: readonly string[], output: string, root: string): Cost {
-  const start = performance.now();
-  const text = run("bash", ["-c", `TIMEFORMAT="%U %S"; time mkfs.erofs --quiet ${args.join(" ")} ${output} ${root}`]);
-  const [user = 0, system = 0] = (/^(\S+) (\S+)$/m.exec(text)?.slice(1) ?? []).map(Number);
-  const seconds = (performance.now() - start) / 1000;
-  return { name: `mkfs.erofs ${args.join(" ")}`, seconds, cpuSeconds: user + system, bytes: statSync(output).size };
+/** From the initrd to an image with its hashes, and what boots it. */
+async function benchBuilds(folder: string): Promise<Row[]> {
+  const { vmlinuz, modules } = kernelFixture("6.12-amd64");
+  const initrd = initrdFixture("dracut", "6.12-amd64");
+  const [tree, image, hashes, built, uki] = ["tree", "image", "hashes", "built", "uki"].map((name) =>
+    join(folder, name),
+  );
+  const build = `${process.execPath} ${LAZYRD} build -k ${vmlinuz} -i ${initrd} -m ${modules} -d virtio -o ${built} -q >&2`;
+  const objcopy = [
+    ["linux", vmlinuz, "0x2000000"],
+    ["initrd", `${built}-kept/first-stage.cpio`, "0x4000000"],
+  ].map(([name, file, address]) => `--add-section .${name}=${file} --change-section-vma .${name}=${address}`);
+  const pipeline = [
+    `mkdir ${tree}`,
+    `zstd -dcq ${initrd} | (cd ${tree} && cpio -idm --quiet)`,
+    `mkfs.erofs --quiet -zlz4 -C65536 ${image} ${tree} >&2`,
+    `veritysetup format ${image} ${hashes} >&2`,
+  ].join(" && ");
+  measureCommand(`${build} && cp -r ${built} ${built}-kept`);
+  const measured =
+    (name: string, line: string, result: string): (() => Row) =>
+    () => {
+      rmSync(built ?? "", { recursive: true, force: true });
+      measureCommand(`rm -rf ${tree} ${image} ${hashes} ${uki}`);
+      return { name, ...measureCommand(line), bytes: statSync(result).size };
+    };
+  const lazyrd = "lazyrd build";
+  const theirs = "zstd | cpio, mkfs.erofs -zlz4, veritysetup, objcopy";
+  const results = await inTurns(
+    new Map([
+      [lazyrd, measured(lazyrd, build, join(built ?? "", "image.raw"))],
+      [theirs, measured(theirs, `${pipeline} && objcopy ${objcopy.join(" ")} ${STUB} ${uki}`, image ?? "")],
+    ]),
+    RUNS,
+  );
+  return [...results.values()].map(best);
 }
 
-/** Standard error, which has what `time` says. */
-function run(program: string, args: readonly string[]): string {
-  const { status, stderr } = spawnSync(program, args, { stdio: ["ignore", "ignore", "pipe"], encoding: "utf8" });
-  if (status !== 0) throw new Error(`${program} ${args.join(" ")} exited with ${status}: ${stderr}`);
-  return stderr;
+async function benchVerity(folder: string): Promise<Row[]> {
+  const data = join(folder, "data");
+  const hashes = join(folder, "hashes");
+  measureCommand(`head -c ${VERITY_BYTES} /dev/urandom >${data}`);
+  const threads = startThreads();
+  const salt = Buffer.alloc(32, 7);
+  const ours = `lazyrd, ${threads.threads} threads`;
+  const theirs = "veritysetup format";
+  let rootHash = "";
+  const results = await inTurns(
+    new Map<string, () => Row | Promise<Row>>([
+      [
+        ours,
+        async () => {
+          const start = performance.now();
+          const cpu = process.cpuUsage();
+          rootHash = await hashFile(data, salt, threads);
+          const { user, system } = process.cpuUsage(cpu);
+          const cpuSeconds = (user + system) / MICROSECONDS;
+          return {
+            name: ours,
+            seconds: (performance.now() - start) / 1000,
+            cpuSeconds,
+            peakBytes: 0,
+            bytes: VERITY_BYTES,
+          };
+        },
+      ],
+      [
+        theirs,
+        () => {
+          const line = `veritysetup format --salt ${salt.toString("hex")} ${data} ${hashes} | grep -q ${rootHash}`;
+          return { name: theirs, ...measureCommand(line), bytes: VERITY_BYTES };
+        },
+      ],
+    ]),
+    RUNS,
+  );
+  await threads.close();
+  rmSync(data);
+  return [...results.values()].map(best);
+}
+
+async function hashFile(path: string, salt: Uint8Array, threads: Workforce): Promise<string> {
+  const hashing = { algorithm: "sha256", salt, blockSize: IMAGE_BLOCK_BYTES } as const;
+  const descriptor = openSync(path, "r");
+  const offsets = Array.from({ length: VERITY_BYTES / HASH_CHUNK_BYTES }, (_, index) => index * HASH_CHUNK_BYTES);
+  const digests = offsets.map((offset) =>
+    threads.run("hash-blocks", { descriptor, offset, length: HASH_CHUNK_BYTES, hashing }, HASH_CHUNK_BYTES),
+  );
+  const hasher = new VerityHasher({ ...DEFAULT_BLOCK_SIZES, salt, uuid: UUID });
+  for (const digest of await Promise.all(digests)) hasher.appendDigests(digest);
+  closeSync(descriptor);
+  return Buffer.from(hasher.finish().rootHash).toString("hex");
+}
+
+/** Bytes: what the initrd unpacks to. */
+async function benchMemory(folder: string): Promise<Row[]> {
+  const { vmlinuz, modules } = kernelFixture("6.12-amd64");
+  const initrd = join(folder, "large.img");
+  const output = join(folder, "large");
+  const bytes = writeLargeInitrd(initrd);
+  const build = `${process.execPath} ${LAZYRD} build -k ${vmlinuz} -i ${initrd} -m ${modules} -d virtio -o ${output} -q >&2`;
+  return [
+    { name: `lazyrd build, initrd of ${Math.round(statSync(initrd).size / MB)} MB`, ...measureCommand(build), bytes },
+  ];
+}
+
+function describe(title: string, rows: readonly Row[]): string {
+  const [first] = rows;
+  const lines = rows.map((row) => [
+    row.name,
+    row.seconds.toFixed(2),
+    (row.seconds / (first?.seconds ?? 1)).toFixed(2),
+    row.cpuSeconds.toFixed(2),
+    (row.bytes / MB).toFixed(2),
+    (row.bytes / (first?.bytes ?? 1)).toFixed(3),
+    row.peakBytes === 0 ? "" : (row.peakBytes / MB).toFixed(0),
+  ]);
+  return table([[title, "s", "of first", "CPU s", "MB", "of first", "peak MB"], ...lines]);
 }
 
 await main();

@@ -86,3 +86,14 @@ export function* chunksOf(source: ByteSource, chunkBytes = 1 << 20): Generator<U
     yield source.read(offset, Math.min(chunkBytes, source.size - offset));
   }
 }
+
+/** Whether two contents are the same, byte for byte; no more than a piece of each is in memory. */
+export function haveSameContent(a: ByteSource, b: ByteSource): boolean {
+  if (a.size !== b.size) return false;
+  const others = chunksOf(b);
+  for (const chunk of chunksOf(a)) {
+    const other = others.next();
+    if (other.done === true || Buffer.compare(chunk, other.value) !== 0) return false;
+  }
+  return true;
+}

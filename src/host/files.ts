@@ -1,5 +1,6 @@
-import { closeSync, fstatSync, openSync, readFileSync, readSync } from "node:fs";
+import { closeSync, fstatSync, openSync, readFileSync, statSync } from "node:fs";
 import { type ByteSource, byteStringFrom, checkRange, FormatError, toText, UsageError } from "../bytes/index.ts";
+import { readDescriptor } from "./descriptors.ts";
 
 /**
  * The whole content of a file that a person named.
@@ -11,6 +12,11 @@ export function readInput(path: string, what: string): Uint8Array {
   } catch (cause) {
     throw cannotRead(path, what, cause);
   }
+}
+
+/** Whether a person named a folder, directly or by a link. */
+export function isFolder(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
 }
 
 /** Puts the file's name in front of what was found wrong in it. */
@@ -29,7 +35,8 @@ export async function inFile<T>(path: string, work: () => T | Promise<T>): Promi
 export class FileSource implements ByteSource {
   readonly path: string;
   readonly size: number;
-  readonly #descriptor: number;
+  /** For other threads. */
+  readonly descriptor: number;
 
   /**
    * @param path a Buffer where its bytes need not be text
@@ -38,13 +45,13 @@ export class FileSource implements ByteSource {
   constructor(path: string | Buffer, what: string) {
     this.path = typeof path === "string" ? path : toText(byteStringFrom(path));
     try {
-      this.#descriptor = openSync(path, "r");
+      this.descriptor = openSync(path, "r");
     } catch (cause) {
       throw cannotRead(this.path, what, cause);
     }
-    const status = fstatSync(this.#descriptor);
+    const status = fstatSync(this.descriptor);
     if (!status.isFile()) {
-      closeSync(this.#descriptor);
+      closeSync(this.descriptor);
       const kind = status.isDirectory() ? "a folder" : "a device or pipe: copy it to a file first";
       throw new UsageError(`Cannot read ${what} ${this.path}: it is ${kind}`);
     }
@@ -54,16 +61,28 @@ export class FileSource implements ByteSource {
   read(offset: number, length: number): Uint8Array {
     checkRange(this, offset, length, this.path);
     const buffer = new Uint8Array(length);
-    for (let done = 0; done < length; ) {
-      const got = readSync(this.#descriptor, buffer, done, length - done, offset + done);
-      if (got === 0) throw new UsageError(`Cannot read ${this.path}: it became shorter while it was being read`);
-      done += got;
-    }
+    this.readInto(offset, buffer);
     return buffer;
   }
 
+  /** Fills `output` with what stands from `offset` on. */
+  readInto(offset: number, output: Uint8Array): void {
+    if (readDescriptor(this.descriptor, offset, output) === output.length) return;
+    throw new UsageError(`Cannot read ${this.path}: it became shorter while it was being read`);
+  }
+
   close(): void {
-    closeSync(this.#descriptor);
+    closeSync(this.descriptor);
+  }
+}
+
+/** Whether there is a file that can be read from any place; says no to what cannot even be looked at. */
+export function isRegularFile(path: string): boolean {
+  try {
+    return statSync(path).isFile();
+  } catch (cause) {
+    systemReason(cause);
+    return false;
   }
 }
 

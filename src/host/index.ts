@@ -1,7 +1,15 @@
+export { readDescriptor, ScratchFile } from "./descriptors.ts";
+export { writeFully } from "./durable.ts";
 export * from "./files.ts";
 export * from "./host-devices.ts";
 export * from "./host-tree.ts";
 export * from "./interrupt.ts";
+export * from "./output-file.ts";
 export * from "./output-folder.ts";
 export * from "./package-files.ts";
+export * from "./private-folder.ts";
+export * from "./qemu-img.ts";
+export * from "./run-filter.ts";
+export * from "./shared-input.ts";
 export * from "./write-tree.ts";
+export type { WrittenFile } from "./written-file.ts";

@@ -1,26 +1,26 @@
-import { createHash, randomBytes } from "node:crypto";
+import { randomBytes } from "node:crypto";
 import {
-  closeSync,
   existsSync,
-  fsyncSync,
   lstatSync,
   mkdirSync,
-  openSync,
   readdirSync,
   realpathSync,
   renameSync,
   rmdirSync,
   rmSync,
-  statfsSync,
   symlinkSync,
-  writeSync,
 } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
-import { chunksOf, type PositionedSink, UsageError } from "../bytes/index.ts";
-import { FileSource, systemReason } from "./files.ts";
+import { UsageError } from "../bytes/index.ts";
+import { ScratchFile } from "./descriptors.ts";
+import { guardOutput, requireFreeSpace, syncFolder } from "./durable.ts";
+import { systemReason } from "./files.ts";
+import { WrittenFile } from "./written-file.ts";
 
 /** The file that every folder written by lazyrd has. */
 const MARKER = "manifest.json";
+
+const SCRATCH_NAME = "scratch";
 
 /** Bytes of the random part of a temporary folder's name: no two runs at the same time choose the same one. */
 const RANDOM_BYTES = 6;
@@ -35,6 +35,7 @@ export class OutputFolder {
   readonly #temporary: string;
   /** The outermost of the parents that were not there, if any. */
   readonly #createdParent: string | undefined;
+  readonly #files: WrittenFile[] = [];
 
   /**
    * @param ownNames the names of all files that lazyrd writes: a folder with any other one is not touched
@@ -61,44 +62,26 @@ export class OutputFolder {
 
   /** @throws UsageError when fewer than `bytes` are free: said before anything is written. */
   requireSpace(bytes: number): void {
-    const { bavail, bsize } = statfsSync(this.#temporary);
-    const free = bavail * bsize;
-    if (free >= bytes) return;
-    throw new UsageError(`Cannot write ${megabytes(bytes)} to ${this.path}: only ${megabytes(free)} are free`, {
-      hint: "make room there, or choose another place with -o",
-    });
+    requireFreeSpace(this.#temporary, this.path, bytes);
   }
 
   write(name: string, content: Uint8Array): void {
-    this.writePositioned(name, (sink) => sink.writeAt(0, content));
+    const file = this.create(name);
+    file.writeAt(0, content);
+    file.syncNow();
+    file.close();
   }
 
-  /** Makes the file `name` of whatever `fill` writes, in any order. */
-  writePositioned<T>(name: string, fill: (sink: PositionedSink) => T): T {
-    return this.#guard(`write ${name}`, () => {
-      const file = openSync(join(this.#temporary, name), "wx", 0o644);
-      try {
-        const result = fill({
-          writeAt: (offset, bytes) => this.#guard(`write ${name}`, () => writeFully(file, offset, bytes)),
-        });
-        fsyncSync(file);
-        return result;
-      } finally {
-        closeSync(file);
-      }
-    });
+  /** Opens the new file `name`, for the caller to fill, sync and close. */
+  create(name: string): WrittenFile {
+    const file = new WrittenFile(join(this.#temporary, name), `write ${name} in ${this.path}`);
+    this.#files.push(file);
+    return file;
   }
 
-  /** SHA-256, in hexadecimal, of a file that was written. */
-  digest(name: string): string {
-    const source = new FileSource(join(this.#temporary, name), "the output");
-    try {
-      const hash = createHash("sha256");
-      for (const chunk of chunksOf(source)) hash.update(chunk);
-      return hash.digest("hex");
-    } finally {
-      source.close();
-    }
+  /** A file beside those that will be in the folder. */
+  scratchFile(): ScratchFile {
+    return this.#guard("make a scratch file", () => new ScratchFile(join(this.#temporary, SCRATCH_NAME)));
   }
 
   /** Makes the symbolic link `name` to a file of this machine. */
@@ -133,6 +116,7 @@ export class OutputFolder {
   discard(): void {
     if (!existsSync(this.#temporary)) return;
     rmSync(this.#temporary, { recursive: true, force: true });
+    for (const file of this.#files) file.close();
     if (this.#createdParent === undefined) return;
     for (let folder = dirname(this.path); folder.startsWith(this.#createdParent); folder = dirname(folder)) {
       if (readdirSync(folder).length > 0) return; // somebody else uses it by now
@@ -141,15 +125,7 @@ export class OutputFolder {
   }
 
   #guard<T>(action: string, work: () => T): T {
-    try {
-      return work();
-    } catch (cause) {
-      if (!(cause instanceof Error) || !("code" in cause) || !("syscall" in cause)) throw cause;
-      throw new UsageError(`Cannot ${action} in ${this.path}: ${systemReason(cause)}`, {
-        hint: "make room there, or choose another place with -o",
-        cause,
-      });
-    }
+    return guardOutput(`${action} in ${this.path}`, work);
   }
 }
 
@@ -174,23 +150,4 @@ function checkReplaceable(path: string, ownNames: readonly string[]): void {
 function outputReason(cause: unknown): string {
   const isFile = cause instanceof Error && "code" in cause && cause.code === "ENOTDIR";
   return isFile ? "it is a file" : systemReason(cause);
-}
-
-function writeFully(file: number, offset: number, bytes: Uint8Array): void {
-  for (let done = 0; done < bytes.length; ) {
-    done += writeSync(file, bytes, done, bytes.length - done, offset + done);
-  }
-}
-
-function syncFolder(path: string): void {
-  const folder = openSync(path, "r");
-  try {
-    fsyncSync(folder);
-  } finally {
-    closeSync(folder);
-  }
-}
-
-function megabytes(bytes: number): string {
-  return `${(bytes / 1e6).toFixed(1)} MB`;
 }

@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import {
   chmodSync,
   existsSync,
@@ -28,19 +27,17 @@ function generation(path: string, manifest: string): void {
 const manifestOf = (path: string): string => readFileSync(join(path, "manifest.json"), "latin1");
 
 describe("an output folder", () => {
-  test("appears when it is complete, with all that was written", () => {
+  test("appears when it is complete, with all that was written", async () => {
     const parent = tempFolder();
     const path = join(parent, "out");
     const output = new OutputFolder(path, OWN_NAMES);
     output.write("manifest.json", Buffer.from("{}"));
-    const result = output.writePositioned("image", (sink) => {
-      sink.writeAt(8, Buffer.from("end"));
-      sink.writeAt(0, Buffer.from("start"));
-      return 7;
-    });
+    const image = output.create("image");
+    image.writeAt(8, Buffer.from("end"));
+    image.writeAt(0, Buffer.from("start"));
+    await image.sync();
+    image.close();
     output.link("link", "some/where");
-    expect(result).toBe(7);
-    expect(output.digest("image")).toBe(createHash("sha256").update("start\0\0\0end").digest("hex"));
     expect(existsSync(path)).toBe(false);
 
     output.commit();
@@ -165,18 +162,23 @@ describe("what stands in its place", () => {
 });
 
 describe("a write that fails", () => {
-  test("by a fault of whoever writes passes that on, and leaves nothing", () => {
+  test("half-way leaves nothing", () => {
     const parent = tempFolder();
     const output = new OutputFolder(join(parent, "out"), OWN_NAMES);
-    const fault = new TypeError("bug");
-    const write = () =>
-      output.writePositioned("image", (sink) => {
-        sink.writeAt(0, Buffer.from("half"));
-        throw fault;
-      });
-    expect(write).toThrow(fault);
+    output.create("image").writeAt(0, Buffer.from("half"));
+    output.scratchFile().close();
     output.discard();
     expect(readdirSync(parent)).toEqual([]);
+  });
+
+  test("elsewhere says what of the system's errors, and passes on any other", async () => {
+    const output = new OutputFolder(join(tempFolder(), "out"), OWN_NAMES);
+    const file = output.create("image");
+    const full = Object.assign(new Error("ENOSPC"), { code: "ENOSPC", syscall: "write" });
+    await expect(file.elsewhere(Promise.reject(full))).rejects.toThrow(/Cannot write image in .*: no space is left/);
+    const fault = new TypeError("bug");
+    await expect(file.elsewhere(Promise.reject(fault))).rejects.toBe(fault);
+    output.discard();
   });
 
   test("since the file is there already: a name is written once", () => {

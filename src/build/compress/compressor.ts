@@ -1,47 +1,39 @@
-import { type CompressedPiece, compressPiece, type PieceEncoder } from "../../formats/erofs/index.ts";
-import { type CompressionSettings, IMAGE_BLOCK_BYTES } from "./settings.ts";
+import type { PieceEncoder } from "../../formats/erofs/index.ts";
+import type { Reply, Request, Workforce } from "../threads/index.ts";
+import { BatchCompressor } from "./batch.ts";
+import type { CompressionSettings } from "./settings.ts";
 
-/** A piece of a file inside of a batch's bytes. */
-export interface PieceOfBatch {
-  readonly offset: number;
-  readonly length: number;
-  /** Whether the file ends with it. */
-  readonly isLast: boolean;
-}
+/** One batch is being worked on while the next one waits, so that no thread ever does. */
+const BATCHES_PER_THREAD = 2;
 
-/** Work for one thread. The bytes are given away. */
-export interface Batch {
-  readonly bytes: Uint8Array<ArrayBuffer>;
-  readonly pieces: readonly PieceOfBatch[];
-}
+type Batch = Omit<Request<"compress">, "settings">;
 
 /** Compresses batches, several at the same time where it has threads. */
 export interface Compressor {
-  readonly settings: CompressionSettings;
   /** How many batches it can work on or have waiting without more memory than they are worth. */
   readonly capacity: number;
-  compress(batch: Batch): Promise<CompressedPiece[]>;
-  close(): Promise<void>;
-}
-
-/** The pieces of a batch, one after the other. */
-export function compressBatch(encoder: PieceEncoder, batch: Batch, settings: CompressionSettings): CompressedPiece[] {
-  return batch.pieces.map(({ offset, length, isLast }) =>
-    compressPiece(encoder, batch.bytes.subarray(offset, offset + length), {
-      blockBytes: IMAGE_BLOCK_BYTES,
-      clusterBytes: settings.clusterBytes,
-      isLast,
-      inlineTails: settings.inlineTails,
-    }),
-  );
+  compress(batch: Batch): Promise<Reply<"compress">>;
 }
 
 /** Compresses in the calling thread. */
 export function localCompressor(encoder: PieceEncoder, settings: CompressionSettings): Compressor {
+  const compressor = new BatchCompressor(encoder, settings);
   return {
-    settings,
     capacity: 1,
-    compress: async (batch) => compressBatch(encoder, batch, settings),
-    close: async () => undefined,
+    compress: async ({ pieces }) => {
+      const batch = compressor.compress(pieces);
+      return { ...batch, blocks: batch.blocks.slice() };
+    },
+  };
+}
+
+/** Compresses in threads. */
+export function threadCompressor(threads: Workforce, settings: CompressionSettings): Compressor {
+  return {
+    capacity: threads.threads * BATCHES_PER_THREAD,
+    compress: (batch) => {
+      const bytes = batch.pieces.reduce((sum, piece) => sum + piece.bytes.length, 0);
+      return threads.run("compress", { settings, ...batch }, bytes);
+    },
   };
 }

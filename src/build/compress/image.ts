@@ -1,20 +1,24 @@
-import { availableParallelism } from "node:os";
 import { compressedFiles, type ErofsOptions } from "../../formats/erofs/index.ts";
-import { packageFile, readInput } from "../../host/index.ts";
 import type { Tree } from "../../tree/index.ts";
 import type { BuildConfig } from "../config.ts";
 import type { ProgressListener } from "../progress.ts";
-import { workerCompressor } from "./pool.ts";
+import type { Workforce } from "../threads/index.ts";
+import type { BlockStore } from "./block-store.ts";
+import { threadCompressor } from "./compressor.ts";
 import { type KernelFacts, knowsInlineTails, requireDecompression } from "./requirements.ts";
 import { type CompressionSettings, erofsCompression, IMAGE_BLOCK_BYTES } from "./settings.ts";
-import { compressTree } from "./tree.ts";
-
-/** More threads than this wait for the one that hands out the work. */
-const MAX_THREADS = 8;
+import { compressTree, type TreeLayout } from "./tree.ts";
 
 const KIB = 1024;
 /** KiB. Larger ones save next to nothing, and reading one byte means to read and to decode a whole cluster. */
 const AUTO_CLUSTER_SIZES = { lz4: 64, lz4hc: 64, zstd: 128 } as const;
+
+/** What compressing takes. */
+export interface CompressionMeans {
+  readonly threads: Workforce;
+  readonly store: BlockStore;
+  readonly progress: ProgressListener;
+}
 
 /**
  * Compresses the files of an image as the configuration wants it.
@@ -22,9 +26,10 @@ const AUTO_CLUSTER_SIZES = { lz4: 64, lz4hc: 64, zstd: 128 } as const;
  */
 export async function compressImage(
   tree: Tree,
+  layout: TreeLayout,
   image: BuildConfig["image"],
   kernel: KernelFacts,
-  progress: ProgressListener,
+  { threads, store, progress }: CompressionMeans,
 ): Promise<{ readonly files?: Pick<ErofsOptions, "planFile" | "compression"> }> {
   const method = image.compression;
   if (method === "none") return {};
@@ -36,24 +41,10 @@ export async function compressImage(
     inlineTails: knowsInlineTails(kernel),
   };
   const stage = "compressing files";
-  const compressor = startCompressor(settings);
-  try {
-    await progress(stage);
-    const report = (doneBytes: number, totalBytes: number): void => void progress(stage, { doneBytes, totalBytes });
-    const files = await compressTree(tree, compressor, report);
-    const compression = erofsCompression(settings);
-    const { algorithm } = compression;
-    return {
-      files: { planFile: compressedFiles(files, { algorithm, blockBytes: IMAGE_BLOCK_BYTES }), compression },
-    };
-  } finally {
-    await compressor.close();
-  }
-}
-
-/** Threads for all processors, with the parts of lazyrd that they need. */
-function startCompressor(settings: CompressionSettings): ReturnType<typeof workerCompressor> {
-  const lz4Wasm = readInput(packageFile("dist/codec/lz4.wasm"), "the compressor");
-  const threads = Math.min(availableParallelism(), MAX_THREADS);
-  return workerCompressor(packageFile("dist/compress-worker.js"), { settings, lz4Wasm }, threads);
+  await progress(stage);
+  const report = (doneBytes: number, totalBytes: number): void => void progress(stage, { doneBytes, totalBytes });
+  const files = await compressTree(tree, threadCompressor(threads, settings), store, layout, report);
+  const compression = erofsCompression(settings);
+  const { algorithm } = compression;
+  return { files: { planFile: compressedFiles(files, { algorithm, blockBytes: IMAGE_BLOCK_BYTES }), compression } };
 }

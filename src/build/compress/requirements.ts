@@ -1,4 +1,5 @@
 import { UsageError } from "../../bytes/index.ts";
+import type { ErofsPlan } from "../../formats/erofs/index.ts";
 import type { CompressionSettings } from "./settings.ts";
 
 /** What is known of the kernel that is to read an image. */
@@ -21,6 +22,9 @@ const ZSTD: Requirement = { version: [6, 10], symbol: "CONFIG_EROFS_FS_ZIP_ZSTD"
 /** The first Linux that looks for the end of a compressed file behind its inode. */
 const INLINE_TAILS_VERSION = [5, 17] as const;
 
+/** The first Linux that reads files of which each chunk stands elsewhere. */
+const CHUNKS_VERSION = [5, 15] as const;
+
 const HINT = 'set compression = "none" in [image] of lazyrd.toml, or use another kernel';
 
 /** Whether the kernel knows compressed tails behind inodes (ZTAILPACKING). */
@@ -42,6 +46,15 @@ export function requireDecompression(method: CompressionSettings["method"], kern
   throw new UsageError(`Cannot use ${image} with kernel ${kernel.release}: its erofs module lacks ${symbol}`, {
     hint: HINT,
   });
+}
+
+/** @throws UsageError when files are stored in several places as they are, and the kernel does not know that. */
+export function requireChunks({ hasChunks }: Pick<ErofsPlan, "hasChunks">, { release }: KernelFacts): void {
+  if (!hasChunks || isAtLeast(release, CHUNKS_VERSION)) return;
+  throw new UsageError(
+    `Cannot use this profile with kernel ${release}: Linux reads files that are cut from ${CHUNKS_VERSION.join(".")} on`,
+    { hint: "leave out image.profile (--profile), or use another kernel" },
+  );
 }
 
 /** A release that does not begin with a version is nothing to refuse by. */

@@ -6,11 +6,12 @@ import { type CompressionMethod, DEFAULT_LIMIT_BYTES } from "./layout.ts";
 import { decompressLz4 } from "./lz4.ts";
 import { decompressLzma } from "./lzma.ts";
 import { decompressLzo } from "./lzo.ts";
-import type { Decoded, Decompressed } from "./types.ts";
+import { allocatePrivate } from "./output.ts";
+import type { Decoded, Decompressed, OutputLimits } from "./types.ts";
 import { decompressXz } from "./xz.ts";
 import { decompressZstd } from "./zstd.ts";
 
-type Decoder = (input: Uint8Array, limitBytes: number) => Decoded | Promise<Decoded>;
+type Decoder = (input: Uint8Array, limits: OutputLimits) => Decoded | Promise<Decoded>;
 
 const DECODERS: Readonly<Record<CompressionMethod, Decoder>> = {
   gzip: decompressGzip,
@@ -24,16 +25,17 @@ const DECODERS: Readonly<Record<CompressionMethod, Decoder>> = {
 
 /**
  * Decompresses the one stream that `input` starts with and says how many bytes of the input it took; the method is told
- * by its magic, as in the kernel. The output holds at most `limitBytes` (default: DEFAULT_LIMIT_BYTES).
+ * by its magic, as in the kernel. The output holds at most `limitBytes` (default: DEFAULT_LIMIT_BYTES);
+ * a large one stands in what `allocate` returned, but for gzip.
  * @throws FormatError when the method is unknown, the data is damaged or ends early, or the output would be too large;
  *   offsets count from the start of `input`.
  */
 export async function decompress(
   input: Uint8Array,
-  { limitBytes = DEFAULT_LIMIT_BYTES }: { limitBytes?: number } = {},
+  { limitBytes = DEFAULT_LIMIT_BYTES, allocate = allocatePrivate }: Partial<OutputLimits> = {},
 ): Promise<Decompressed> {
   const method = requireCompression(input);
   // No array can be longer than MAX_LENGTH; and zlib knows no limit of 0.
   const limit = Math.max(1, Math.min(limitBytes, constants.MAX_LENGTH));
-  return { method, ...(await DECODERS[method](input, limit)) };
+  return { method, ...(await DECODERS[method](input, { limitBytes: limit, allocate })) };
 }

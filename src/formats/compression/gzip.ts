@@ -2,7 +2,7 @@ import { constants as bufferConstants } from "node:buffer";
 import { constants, crc32, gzipSync, inflateRawSync } from "node:zlib";
 import { hex, struct, u8, u16, u32 } from "../../bytes/index.ts";
 import { corrupt, fitted, tooLarge, truncated } from "./output.ts";
-import type { Decoded } from "./types.ts";
+import type { Decoded, OutputLimits } from "./types.ts";
 
 /** RFC 1952, section 2.3. */
 const Header = struct("gzip header", 10, {
@@ -35,7 +35,7 @@ const USUAL_RATIO = 4;
  * One gzip member. Raw deflate is used, and header and checksum are read here, because zlib's own gzip reader
  * would run on into a member that follows, which the kernel unpacks as a segment of its own.
  */
-export function decompressGzip(input: Uint8Array, limitBytes: number): Decoded {
+export function decompressGzip(input: Uint8Array, { limitBytes }: Pick<OutputLimits, "limitBytes">): Decoded {
   const start = headerSize(input);
   const body = input.subarray(start);
   let output: Uint8Array;

@@ -1,7 +1,7 @@
 import { hex } from "../../bytes/index.ts";
 import { decodeLz4Block } from "./lz4-block.ts";
 import { corrupt, Output, truncated } from "./output.ts";
-import type { Decoded } from "./types.ts";
+import type { Decoded, OutputLimits } from "./types.ts";
 
 /** The legacy frame, the only one that the kernel reads (lib/decompress_unlz4.c; lz4_Frame_format.md, "Legacy frame"). */
 const LEGACY_MAGIC = 0x184c2102;
@@ -15,13 +15,13 @@ const MAX_PACKED_CHUNK = CHUNK_BYTES + Math.floor(CHUNK_BYTES / 255) + 16;
  * An LZ4 legacy frame. It has no end mark of its own: a chunk size of 0, the end of the input, or a size that no
  * chunk can have ends it.
  */
-export function decompressLz4(input: Uint8Array, limitBytes: number): Decoded {
+export function decompressLz4(input: Uint8Array, limits: OutputLimits): Decoded {
   const view = new DataView(input.buffer, input.byteOffset, input.byteLength);
   if (input.length < WORD) throw truncated("lz4", input.length, "magic");
   const magic = view.getUint32(0, true);
   if (magic !== LEGACY_MAGIC)
     throw corrupt("lz4", `expected the legacy frame ${hex(LEGACY_MAGIC)}, got ${hex(magic)}`, 0);
-  const output = new Output("lz4", limitBytes, countChunks(view) * CHUNK_BYTES);
+  const output = new Output("lz4", limits, countChunks(view) * CHUNK_BYTES);
   let offset = WORD;
   while (offset + WORD <= input.length) {
     const packed = view.getUint32(offset, true);

@@ -1,5 +1,6 @@
 import { FormatError } from "../../bytes/index.ts";
 import type { CompressionMethod } from "./layout.ts";
+import type { Allocate, OutputLimits } from "./types.ts";
 
 /** Smallest room that a growing output starts with. */
 const FIRST_BYTES = 1 << 16;
@@ -16,10 +17,12 @@ export class Output {
   length = 0;
   readonly #method: CompressionMethod;
   readonly #limit: number;
+  readonly #allocate: Allocate;
 
-  constructor(method: CompressionMethod, limitBytes: number, expectedBytes: number) {
+  constructor(method: CompressionMethod, { limitBytes, allocate }: OutputLimits, expectedBytes: number) {
     this.#method = method;
     this.#limit = limitBytes;
+    this.#allocate = allocate;
     this.bytes = allocate(Math.min(limitBytes, Math.max(expectedBytes, FIRST_BYTES)));
   }
 
@@ -31,7 +34,7 @@ export class Output {
     const needed = this.length + more;
     if (needed > this.#limit) throw tooLarge(this.#method, this.#limit);
     if (needed <= this.bytes.length) return;
-    const grown = allocate(Math.min(this.#limit, Math.max(needed, this.bytes.length * 2)));
+    const grown = this.#allocate(Math.min(this.#limit, Math.max(needed, this.bytes.length * 2)));
     grown.set(this.bytes.subarray(0, this.length));
     this.bytes = grown;
   }
@@ -88,6 +91,7 @@ export function corrupt(method: CompressionMethod, what: string, offset?: number
   return new FormatError(`Cannot decompress: ${what}`, { format: method, offset, cause });
 }
 
-function allocate(length: number): Uint8Array {
+/** Memory of this process alone, which is not touched before it is used. */
+export function allocatePrivate(length: number): Uint8Array {
   return new Uint8Array(Buffer.allocUnsafeSlow(length).buffer);
 }

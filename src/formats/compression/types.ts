@@ -10,3 +10,12 @@ export interface Decoded {
 export interface Decompressed extends Decoded {
   readonly method: CompressionMethod;
 }
+
+/** Makes room for this many bytes; where it is zero does not matter. */
+export type Allocate = (length: number) => Uint8Array;
+
+/** What a decoder is given for its output. */
+export interface OutputLimits {
+  readonly limitBytes: number;
+  readonly allocate: Allocate;
+}

@@ -1,16 +1,16 @@
 import xzDecompress from "xz-decompress";
 import { corrupt, tooLarge } from "./output.ts";
-import type { Decoded } from "./types.ts";
+import type { Decoded, OutputLimits } from "./types.ts";
 import { walkXzStream } from "./xz-walk.ts";
 
 /**
  * One .xz stream. The library decodes, but cannot say where a stream ends and waits forever for the rest of a truncated
  * one; so it gets exactly what the headers delimit.
  */
-export async function decompressXz(input: Uint8Array, limitBytes: number): Promise<Decoded> {
+export async function decompressXz(input: Uint8Array, { limitBytes, allocate }: OutputLimits): Promise<Decoded> {
   const { length, unpackedSize } = walkXzStream(input);
   if (unpackedSize > limitBytes) throw tooLarge("xz", limitBytes);
-  const output = new Uint8Array(unpackedSize);
+  const output = allocate(unpackedSize);
   const stream = new xzDecompress.XzReadableStream(
     new ReadableStream({
       start(controller) {

@@ -1,6 +1,6 @@
 import { hex, toSafeNumber } from "../../bytes/index.ts";
 import { corrupt, Output, truncated } from "./output.ts";
-import type { Decoded } from "./types.ts";
+import type { Decoded, OutputLimits } from "./types.ts";
 import { loadZstd, withMemory } from "./zstd-library.ts";
 
 // RFC 8878, section 3.1.1.
@@ -54,11 +54,11 @@ interface Frame {
  * One zstd frame, block by block: needs no content size in its header, and no more of the library's memory than the
  * frame's window, which the library then keeps for the next one.
  */
-export async function decompressZstd(input: Uint8Array, limitBytes: number): Promise<Decoded> {
+export async function decompressZstd(input: Uint8Array, limits: OutputLimits): Promise<Decoded> {
   const frame = walkFrame(input);
   const bound = frame.blocks.reduce((sum, block) => sum + (block.size ?? MAX_BLOCK_BYTES), 0);
-  const output = new Output("zstd", limitBytes, Math.min(frame.contentSize ?? bound, bound));
-  if (frame.contentSize !== undefined && frame.contentSize > limitBytes) throw output.overflow();
+  const output = new Output("zstd", limits, Math.min(frame.contentSize ?? bound, bound));
+  if (frame.contentSize !== undefined && frame.contentSize > limits.limitBytes) throw output.overflow();
   const zstd = await loadZstd();
   const { module, stream } = zstd;
   stream.reset();

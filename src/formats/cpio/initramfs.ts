@@ -1,6 +1,12 @@
 import { FormatError, hex } from "../../bytes/index.ts";
 import { FILE_TYPE_BITS, FILE_TYPE_MASK } from "../../tree/index.ts";
-import { type CompressionMethod, DEFAULT_LIMIT_BYTES, decompress, detectCompression } from "../compression/index.ts";
+import {
+  type CompressionMethod,
+  DEFAULT_LIMIT_BYTES,
+  type Decompressed,
+  decompress,
+  detectCompression,
+} from "../compression/index.ts";
 import { type Bootconfig, findBootconfig } from "./bootconfig.ts";
 import type { CpioArchive } from "./entry.ts";
 import { ALIGNMENT, EARLY_MARK, EARLY_PREFIXES, FIRST_BYTE, MAX_SEGMENTS } from "./layout.ts";
@@ -31,12 +37,12 @@ export interface Initramfs {
 /**
  * The segments of a whole initrd, as the kernel finds them (unpack_to_rootfs of init/initramfs.c): NUL bytes are passed
  * over; "0" at a multiple of 4 starts an archive; all else must be a compressed stream. All that is unpacked may together
- * take `limitBytes`.
+ * take `limitBytes`; `unpack` unpacks one stream, as `decompress` does, which it is by default.
  * @throws FormatError that names the segment and its offset, for whatever the kernel would not unpack.
  */
 export async function readInitramfs(
   bytes: Uint8Array,
-  { limitBytes = DEFAULT_LIMIT_BYTES }: { limitBytes?: number } = {},
+  { limitBytes = DEFAULT_LIMIT_BYTES, unpack = decompress }: { limitBytes?: number; unpack?: typeof decompress } = {},
 ): Promise<Initramfs> {
   const bootconfig = findBootconfig(bytes);
   const buffer = bytes.subarray(0, bootconfig?.offset);
@@ -55,7 +61,7 @@ export async function readInitramfs(
     const isArchive = buffer[offset] === FIRST_BYTE && offset % ALIGNMENT === 0;
     const segment: Segment = isArchive
       ? readPlainSegment(buffer, offset, number, early)
-      : await readPackedSegment(buffer, offset, number, limitBytes - unpacked);
+      : await readPackedSegment(buffer, offset, number, (rest) => unpack(rest, { limitBytes: limitBytes - unpacked }));
     if (!isArchive) unpacked += segment.archive.bytes.length;
     early = segment.early;
     segments.push(segment);
@@ -83,7 +89,7 @@ async function readPackedSegment(
   buffer: Uint8Array,
   offset: number,
   number: number,
-  limitBytes: number,
+  unpack: (stream: Uint8Array) => Promise<Decompressed>,
 ): Promise<Segment> {
   const rest = buffer.subarray(offset);
   const method = detectCompression(rest);
@@ -94,7 +100,7 @@ async function readPackedSegment(
     );
   }
   const name = `segment ${number} (${method ?? "unknown"})`;
-  const stream = await decompress(rest, { limitBytes }).catch((cause: unknown) => {
+  const stream = await unpack(rest).catch((cause: unknown) => {
     throw inSegment(cause, name, offset, offset);
   });
   try {

@@ -74,8 +74,21 @@ export function planDdi(options: DdiOptions): DdiPlan {
   return { options, layout, roles: parts.map((part) => part.role), sizeBytes: layout.sizeBytes };
 }
 
+/** Where the data, and nothing else, are to be written by a caller who does not leave that to `writeDdi`. */
+export function dataOffsetOf(plan: DdiPlan): number {
+  return extentOf(plan, "data").offsetBytes;
+}
+
 /**
  * Writes a DDI in one pass over its data, holding nothing but the hash tree in memory.
+ * @throws FormatError when `emit` writes more or less than it announced.
+ */
+export function writeDdi(plan: DdiPlan, output: PositionedSink): WrittenDdi {
+  return writeAroundData(plan, writeData(plan.options, sequentialSink(output, dataOffsetOf(plan))), output);
+}
+
+/**
+ * Writes all of a DDI but its data, which stand in their place already.
  *
  * The partition GUIDs are the root hash, which is known only after all data went by, and they stand in the first
  * sectors. So the first sectors are written last. This also means that a writer that dies half-way leaves a file
@@ -83,21 +96,22 @@ export function planDdi(options: DdiOptions): DdiPlan {
  * holds: the host still writes to a temporary name, syncs and renames.)
  *
  * Every byte is written exactly once, gaps included, so that old content of the output does not matter.
- * @throws FormatError when `emit` writes more or less than it announced.
+ * @param tree over the data
  */
-export function writeDdi(plan: DdiPlan, output: PositionedSink): WrittenDdi {
+export function writeAroundData(plan: DdiPlan, tree: VerityTree, output: PositionedSink): WrittenDdi {
   const { layout, options } = plan;
-  const body = sequentialSink(output, layout.firstUsableLba * layout.sectorSize);
-  let end = layout.firstUsableLba * layout.sectorSize;
+  const { firstUsableLba, sectorSize } = layout;
+  const data = extentOf(plan, "data");
+  const headBytes = firstUsableLba * sectorSize;
+  writeZeroes(sequentialSink(output, headBytes), data.offsetBytes - headBytes);
+
+  let end = data.offsetBytes + data.sizeBytes;
+  const body = sequentialSink(output, end);
   const beginPart = (role: VerityRole): void => {
-    const extent = layout.extents[plan.roles.indexOf(role)];
-    if (extent === undefined) throw new Error(`The plan has no ${role} partition`);
+    const extent = extentOf(plan, role);
     writeZeroes(body, extent.offsetBytes - end);
     end = extent.offsetBytes + extent.sizeBytes;
   };
-
-  beginPart("data");
-  const tree = writeData(options, body);
   beginPart("verity");
   body.write(tree.hashArea);
   if (options.sign !== undefined) {
@@ -111,6 +125,12 @@ export function writeDdi(plan: DdiPlan, output: PositionedSink): WrittenDdi {
   body.write(tail);
   output.writeAt(0, head);
   return { tree, gpt, sizeBytes: layout.sizeBytes };
+}
+
+function extentOf({ layout, roles }: DdiPlan, role: VerityRole): DiskLayout["extents"][number] {
+  const extent = layout.extents[roles.indexOf(role)];
+  if (extent === undefined) throw new Error(`The plan has no ${role} partition`);
+  return extent;
 }
 
 function writeData(options: DdiOptions, output: ByteSink): VerityTree {

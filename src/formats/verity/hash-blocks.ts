@@ -44,16 +44,20 @@ export class BlockHasher {
   }
 }
 
+/** How blocks are hashed; plain values, which threads send to each other. */
+export interface BlockHashing {
+  readonly algorithm: VerityAlgorithm;
+  readonly salt: Uint8Array;
+  /** Bytes. */
+  readonly blockSize: number;
+}
+
 /**
  * The digests of all blocks in `data`, one after the other: what `VerityHasher.appendDigests` takes. A pure function
  * over plain bytes, so that a worker thread can run it on its share of the data.
  * @throws FormatError when `data` is not a whole number of blocks.
  */
-export function hashBlocks(
-  data: Uint8Array,
-  parameters: { algorithm: VerityAlgorithm; salt: Uint8Array; blockSize: number },
-): Buffer {
-  const { algorithm, salt, blockSize } = parameters;
+export function hashBlocks(data: Uint8Array, { algorithm, salt, blockSize }: BlockHashing): Buffer {
   if (data.length % blockSize !== 0) {
     throw new FormatError(`Cannot hash ${data.length} bytes: expected a multiple of ${blockSize}`, { format: FORMAT });
   }

@@ -1,6 +1,6 @@
 export * from "./dump.ts";
 export * from "./geometry.ts";
-export { hashBlocks } from "./hash-blocks.ts";
+export { type BlockHashing, hashBlocks } from "./hash-blocks.ts";
 export { DIGEST_SIZES, type VerityAlgorithm, VeritySuperblock } from "./layout.ts";
 export * from "./read.ts";
 export * from "./table.ts";

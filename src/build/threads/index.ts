@@ -1,0 +1,3 @@
+export * from "./jobs.ts";
+export * from "./pool.ts";
+export * from "./shared.ts";

@@ -1,0 +1,95 @@
+import { createHash } from "node:crypto";
+import { closeSync, openSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, expect, test } from "vitest";
+import { sendable, sharedBytes, startThreads } from "../../src/build/threads/index.ts";
+import { FormatError } from "../../src/bytes/index.ts";
+import { compress } from "../../src/formats/compression/index.ts";
+import { hashBlocks } from "../../src/formats/verity/index.ts";
+import { prose } from "../support/erofs-compress.ts";
+import { noise } from "../support/erofs-trees.ts";
+import { tempFolder } from "../support/temp.ts";
+
+const threads = startThreads(2);
+afterAll(() => threads.close());
+
+const BLOCK = 4096;
+const hashing = { algorithm: "sha256", salt: Uint8Array.of(1, 2, 3), blockSize: BLOCK } as const;
+
+/** A file that is open while `use` runs. */
+async function withFile<T>(content: Uint8Array, use: (descriptor: number, path: string) => Promise<T>): Promise<T> {
+  const path = join(tempFolder(), "file");
+  writeFileSync(path, content);
+  const descriptor = openSync(path, "r+");
+  try {
+    return await use(descriptor, path);
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+test.each(["zstd", "gzip"] as const)("%s is unpacked as in this thread", async (method) => {
+  const content = prose(1_000_000);
+  const stream = await compress(content, { method });
+  const packed = Buffer.concat([stream, Buffer.from("behind")]);
+  const reply = await threads.run("decompress", { bytes: sendable(packed), limitBytes: 1 << 30 }, packed.length);
+  expect(Buffer.compare(reply.output, content)).toBe(0);
+  expect([reply.method, reply.consumed]).toEqual([method, stream.length]);
+});
+
+test("what is unpacked from zstd is shared, so that other threads need no copy of it", async () => {
+  const stream = sendable(await compress(prose(1_000_000), { method: "zstd" }));
+  const { output } = await threads.run("decompress", { bytes: stream, limitBytes: 1 << 30 }, 1);
+  expect(output.buffer).toBeInstanceOf(SharedArrayBuffer);
+  expect(sendable(output)).toBe(output);
+});
+
+test("an error arrives as what it was", async () => {
+  const damaged = await compress(prose(1000), { method: "zstd" });
+  damaged[4] = 0xff;
+  const local = await import("../../src/formats/compression/index.ts").then(({ decompress }) =>
+    decompress(damaged).catch((error: unknown) => error),
+  );
+  const error = await threads.run("decompress", { bytes: damaged, limitBytes: 1000 }, 1).catch((e: unknown) => e);
+  expect(error).toBeInstanceOf(FormatError);
+  const { message, format, offset, field } = local as FormatError;
+  expect(error).toMatchObject({ message, format, offset, field });
+});
+
+test("an error of the system has its code", async () => {
+  const request = { descriptor: 999_999, offset: 0, length: BLOCK };
+  await expect(threads.run("digest", request, 1)).rejects.toMatchObject({ code: "EBADF", syscall: "read" });
+});
+
+test("digests are the same of memory and of a part of a file", async () => {
+  const content = noise(3_000_000);
+  const expected = createHash("sha256").update(content.subarray(1000)).digest("hex");
+  expect(await threads.run("digest", content.slice(1000), 1)).toBe(expected);
+  await withFile(content, async (descriptor) => {
+    const range = { descriptor, offset: 1000, length: content.length - 1000 };
+    expect(await threads.run("digest", range, 1)).toBe(expected);
+    const beyond = { ...range, length: content.length };
+    await expect(threads.run("digest", beyond, 1)).rejects.toThrow(/ends at 3000000/);
+  });
+});
+
+test("blocks are hashed in a file, and on their way into one", async () => {
+  const content = sharedBytes(300 * BLOCK);
+  content.set(noise(content.length));
+  const expected = hashBlocks(content, hashing);
+  await withFile(content, async (descriptor) => {
+    const range = { descriptor, offset: 0, length: content.length };
+    expect(Buffer.compare(await threads.run("hash-blocks", { ...range, hashing }, 1), expected)).toBe(0);
+  });
+  await withFile(new Uint8Array(), async (descriptor, path) => {
+    const request = { descriptor, offset: BLOCK, bytes: content, hashing };
+    expect(Buffer.compare(await threads.run("write-hashed", request, 1), expected)).toBe(0);
+    expect(Buffer.compare(readFileSync(path).subarray(BLOCK), content)).toBe(0);
+  });
+});
+
+test("a thread that is closed takes no more work", async () => {
+  const closed = startThreads(1);
+  await closed.close();
+  await expect(closed.run("digest", new Uint8Array(), 0)).rejects.toThrow(/The thread ended/);
+});
