@@ -2,13 +2,24 @@ import type { ConsoleLine } from "./types.ts";
 
 /** A moment of a boot that its console shows. */
 export interface Milestone {
-  readonly name: "first-stage" | "switch" | "next-stage" | "initrd-target" | "failed" | "panic";
+  readonly name:
+    | "unpack"
+    | "first-stage"
+    | "switch"
+    | "next-stage"
+    | "root-wanted"
+    | "initrd-target"
+    | "switch-root"
+    | "multi-user"
+    | "failed"
+    | "panic";
   readonly title: string;
   readonly pattern: RegExp;
 }
 
 /** In the order in which a boot reaches them; of each, the first line counts. */
 export const MILESTONES: readonly Milestone[] = [
+  { name: "unpack", title: "kernel unpacks the initrd", pattern: /Trying to unpack rootfs image|Unpacking initramfs/ },
   { name: "first-stage", title: "kernel starts /init", pattern: /Run \/init as init process/ },
   { name: "switch", title: "first stage hands over", pattern: /lazyrd: switch to / },
   {
@@ -17,7 +28,15 @@ export const MILESTONES: readonly Milestone[] = [
     // systemd (its own line in the kernel log); initramfs-tools and dracut's shell init (their first words).
     pattern: /systemd\[1\]: systemd \S+ running in system mode|^Loading, please wait|^dracut: dracut-/,
   },
+  // initramfs-tools: drivers are loaded, devices are there.
+  {
+    name: "root-wanted",
+    title: "the initrd's scripts look for the root file system",
+    pattern: /^Begin: Mounting root/,
+  },
   { name: "initrd-target", title: "initrd.target reached", pattern: /Reached target initrd\.target/ },
+  { name: "switch-root", title: "the initrd hands over to the system", pattern: /systemd\[1\]: Switching root\./ },
+  { name: "multi-user", title: "multi-user.target reached", pattern: /Reached target multi-user\.target/ },
   { name: "failed", title: "first stage gave up", pattern: /lazyrd: FAILED/ },
   { name: "panic", title: "kernel panic", pattern: /Kernel panic - not syncing/ },
 ];

@@ -1,4 +1,7 @@
-import type { Disk, DiskBus, Machine } from "./types.ts";
+import { FIRMWARE_MACHINE, firmwareArguments } from "./ovmf.ts";
+import { QEMU_EVENTS } from "./qemu-log.ts";
+import { quoteCommas } from "./quote-commas.ts";
+import type { Disk, DiskBus, FirmwareMachine, Machine } from "./types.ts";
 
 export const QEMU = "qemu-system-x86_64";
 
@@ -13,22 +16,31 @@ const DISK_DEVICES: Readonly<Record<DiskBus, { controller: readonly string[]; de
 };
 
 /** The arguments that make QEMU run a machine, emulated (no KVM) and without a window. */
-export function qemuArguments(machine: Machine): string[] {
+export function qemuArguments(machine: Machine | FirmwareMachine): string[] {
+  const isFirmware = "firmware" in machine;
   const controllers = new Set(machine.disks.map((disk) => disk.bus));
   return [
-    ...["-machine", "q35,accel=tcg", "-cpu", machine.cpuModel],
+    ...["-machine", `q35,accel=tcg${isFirmware ? FIRMWARE_MACHINE : ""}`, "-cpu", machine.cpuModel],
     ...["-m", `${machine.memoryMib}M`, "-smp", String(machine.cpus)],
     ...["-nodefaults", "-display", "none", "-no-reboot"],
-    ...(machine.countInstructions ? ["-icount", "shift=0,sleep=off"] : []),
+    ...(machine.countInstructions ? ["-icount", "shift=0,sleep=on"] : []),
     ...["-serial", "stdio"],
     ...machine.serialFiles.flatMap((path) => ["-serial", `file:${path}`]),
     ...(machine.monitorSocket === undefined
       ? []
       : ["-qmp", `unix:${quoteCommas(machine.monitorSocket)},server=on,wait=off`]),
-    ...["-kernel", machine.kernel, "-initrd", machine.initrd, "-append", machine.commandLine],
+    ...(machine.traceLog === undefined ? [] : traceArguments(machine.traceLog)),
+    ...(isFirmware
+      ? firmwareArguments(machine.firmware)
+      : ["-kernel", machine.kernel, "-initrd", machine.initrd, "-append", machine.commandLine]),
     ...[...controllers].flatMap((bus) => DISK_DEVICES[bus].controller),
     ...machine.disks.flatMap(diskArguments),
   ];
+}
+
+/** -D takes a path as it is. */
+function traceArguments(log: string): string[] {
+  return ["-msg", "timestamp=on", "-D", log, ...QEMU_EVENTS.flatMap((event) => ["-trace", event])];
 }
 
 function diskArguments(disk: Disk, index: number): string[] {
@@ -38,9 +50,4 @@ function diskArguments(disk: Disk, index: number): string[] {
   // NVMe insists on a serial number, and Linux refuses a second controller with the same.
   const serial = disk.bus === "nvme" ? `,serial=lazyrd${index}` : "";
   return ["-drive", drive, "-device", `${DISK_DEVICES[disk.bus].device},drive=disk${index}${serial}`];
-}
-
-/** Where QEMU separates options by commas, it takes two for one in a value; -kernel, -initrd and file: take a path as it is. */
-function quoteCommas(path: string): string {
-  return path.replaceAll(",", ",,");
 }

@@ -1,8 +1,10 @@
 import { type ChildProcessByStdio, spawn } from "node:child_process";
 import type { Readable } from "node:stream";
-import { ToolError, UsageError } from "../bytes/index.ts";
+import { ToolError } from "../bytes/index.ts";
+import { parseConsoleLine } from "./console.ts";
 import { QEMU, qemuArguments } from "./qemu.ts";
-import type { ConsoleLine, Machine, RunEnd, RunRecord } from "./types.ts";
+import type { ConsoleLine, FirmwareMachine, Machine, RunEnd, RunRecord } from "./types.ts";
+import { cannotStart } from "./version.ts";
 
 export interface RunOptions {
   /** Ends the run when it says true of a line. */
@@ -15,11 +17,6 @@ export interface RunOptions {
 
 type Qemu = ChildProcessByStdio<null, Readable, Readable>;
 
-const KERNEL_TIME = /^\[\s*(\d+\.\d+)\] /;
-/** Colours and cursor movements, which systemd sends to its console. */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: they begin with the control character ESC
-const TERMINAL_SEQUENCE = /\x1b(?:\[[0-9;?]*[A-Za-z]|[()][0-9A-B]|[78=>cM])/g;
-
 /** The longest that a timer of Node's can take; with more it would end at once. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
@@ -28,7 +25,7 @@ const MAX_TIMER_MS = 2 ** 31 - 1;
  * does not depend on how long it takes to stop the machine.
  * @throws UsageError when QEMU is not installed, ToolError when it refuses the machine or breaks down.
  */
-export async function runMachine(machine: Machine, options: RunOptions): Promise<RunRecord> {
+export async function runMachine(machine: Machine | FirmwareMachine, options: RunOptions): Promise<RunRecord> {
   const qemu = spawn(QEMU, qemuArguments(machine), { stdio: ["ignore", "pipe", "pipe"] });
   try {
     const lines: ConsoleLine[] = [];
@@ -58,7 +55,7 @@ async function waitForEnd(qemu: Qemu, options: RunOptions, lines: ConsoleLine[])
       });
       readLines(qemu, (text) => {
         if (isOver) return;
-        const line = parseLine(text);
+        const line = parseConsoleLine(text);
         lines.push(line);
         options.onLine?.(line);
         isOver = options.until(line);
@@ -69,12 +66,6 @@ async function waitForEnd(qemu: Qemu, options: RunOptions, lines: ConsoleLine[])
     isOver = true;
     clearTimeout(timer);
   }
-}
-
-function parseLine(raw: string): ConsoleLine {
-  const text = raw.replace(TERMINAL_SEQUENCE, "").replace(/\r/g, "");
-  const seconds = KERNEL_TIME.exec(text)?.[1];
-  return { text, seconds: seconds === undefined ? undefined : Number(seconds) };
 }
 
 function readLines(qemu: Qemu, onLine: (text: string) => void): void {
@@ -94,11 +85,6 @@ async function stop(qemu: Qemu): Promise<void> {
   const closed = new Promise((resolve) => qemu.once("close", resolve));
   qemu.kill("SIGKILL");
   await closed;
-}
-
-function cannotStart(cause: Error): Error {
-  if (!("code" in cause) || cause.code !== "ENOENT") return cause;
-  return new UsageError(`Cannot find ${QEMU}`, { hint: "install it, on Debian: apt install qemu-system-x86", cause });
 }
 
 /** QEMU says last what made it end; warnings may stand before that. */

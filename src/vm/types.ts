@@ -19,14 +19,30 @@ export interface Machine {
   /** As QEMU names it, for instance "max" or "Nehalem". */
   readonly cpuModel: string;
   /**
-   * Time counts instructions, one nanosecond each, and passes at once while the guest waits: the same boot gives the
-   * same figures on every host, but a wait for the disk is as long as the host makes it.
+   * Time counts instructions, one nanosecond each: the same boot gives the same figures on every host. While the guest
+   * waits, its time passes as on the host; were it to jump to the guest's next timer, as QEMU also offers
+   * (`sleep=off`), each wait for the disk would add some milliseconds or none, as chance has it.
    */
   readonly countInstructions: boolean;
   /** Files that receive what the guest writes to further serial ports, ttyS1 first. */
   readonly serialFiles: readonly string[];
   /** Where QEMU listens for its monitor's commands, if anywhere. */
   readonly monitorSocket?: string | undefined;
+  /** Where QEMU writes what the guest reads of its disks and says on its console, if anywhere (`QemuLogReader`). */
+  readonly traceLog?: string | undefined;
+}
+
+/** UEFI firmware in flash: files. */
+export interface Firmware {
+  /** Only read. */
+  readonly code: string;
+  /** Where it keeps its variables, the keys of Secure Boot among them; written by the guest. */
+  readonly variables: string;
+}
+
+/** A machine that firmware starts from one of its disks. */
+export interface FirmwareMachine extends Omit<Machine, "kernel" | "initrd" | "commandLine"> {
+  readonly firmware: Firmware;
 }
 
 /** One line of the guest's console. */
@@ -48,4 +64,26 @@ export type RunEnd =
 export interface RunRecord {
   readonly end: RunEnd;
   readonly lines: readonly ConsoleLine[];
+}
+
+/** A line of the console and when it was begun, in nanoseconds since the guest's kernel started. */
+export interface RecordedLine extends ConsoleLine {
+  readonly ns: number;
+}
+
+/** A request to a disk of the machine; bytes. */
+export interface RecordedRead {
+  readonly ns: number;
+  /** Disks are numbered in the order in which they were first read. */
+  readonly disk: number;
+  readonly offset: number;
+  readonly length: number;
+}
+
+/** A run of which every read was recorded. */
+export interface Recording {
+  readonly end: RunEnd;
+  readonly lines: readonly RecordedLine[];
+  /** In the order in which the guest asked for them. */
+  readonly reads: readonly RecordedRead[];
 }

@@ -5,10 +5,9 @@ import type { Generation } from "../../src/build/index.ts";
 import { MemorySink } from "../../src/bytes/index.ts";
 import { encodeCpio } from "../../src/formats/cpio/index.ts";
 import type { Tree } from "../../src/tree/index.ts";
-import { type Disk, type Machine, type RunEnd, runMachine } from "../../src/vm/index.ts";
+import { type Disk, type Machine, Monitor, type RunEnd, runMachine } from "../../src/vm/index.ts";
 import { tempFolder } from "./temp.ts";
 import { imageDisk } from "./vm-disks.ts";
-import { Monitor } from "./vm-monitor.ts";
 import { parseReport, type Report } from "./vm-probe.ts";
 
 /** What of a boot a story changes. */
@@ -102,7 +101,8 @@ export async function bootToReport(generation: Generation, story: Story): Promis
 /** The kernel looks for another archive at multiples of this only. */
 const ALIGNMENT = 4;
 
-function initrdOf(generation: Generation, { append, initrd }: Story): Uint8Array {
+/** The first stage, with what a story lays over the files of the next stage behind it. */
+export function initrdOf(generation: Generation, { append, initrd }: Pick<Story, "append" | "initrd">): Uint8Array {
   const firstStage = initrd ?? readFileSync(generation.path("firstStage"));
   if (append === undefined) return firstStage;
   const sink = new MemorySink();

@@ -85,7 +85,7 @@ describe("QEMU's arguments", () => {
 
   test("count instructions only where told to", () => {
     expect(valuesOf(sampleMachine(), "-icount")).toEqual([]);
-    expect(valuesOf(sampleMachine({ countInstructions: true }), "-icount")).toEqual(["shift=0,sleep=off"]);
+    expect(valuesOf(sampleMachine({ countInstructions: true }), "-icount")).toEqual(["shift=0,sleep=on"]);
   });
 });
 

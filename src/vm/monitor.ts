@@ -42,17 +42,18 @@ export class Monitor {
     });
     if (!connected) return undefined;
     const monitor = new Monitor(socket);
-    await monitor.execute("qmp_capabilities");
-    return monitor;
+    return (await monitor.tryExecute("qmp_capabilities")) ? monitor : undefined;
   }
 
   async execute(command: string, given: Readonly<Record<string, unknown>> = {}): Promise<unknown> {
-    const replied = new Promise<Reply>((resolve) => this.#replies.push(resolve));
-    this.#socket.write(`${JSON.stringify({ execute: command, arguments: given })}\n`);
-    const gone = this.#closed.then((): Reply => ({ error: { desc: "QEMU has ended" } }));
-    const reply = await Promise.race([replied, gone]);
+    const reply = await this.#send(command, given);
     if (reply.error !== undefined) throw new Error(`QEMU's monitor, ${command}: ${reply.error.desc}`);
     return reply.return;
+  }
+
+  /** Like `execute`, without the answer: false when QEMU has ended or does not know the command. */
+  async tryExecute(command: string, given: Readonly<Record<string, unknown>> = {}): Promise<boolean> {
+    return "return" in (await this.#send(command, given));
   }
 
   /** Resolves when QEMU has ended and every event of it was read. */
@@ -63,6 +64,13 @@ export class Monitor {
   /** Why the machine stopped: "guest-shutdown" for a power-off, "guest-reset" for a reboot. */
   reasonOfEnd(): unknown {
     return this.events.findLast(({ event }) => event === "SHUTDOWN")?.data?.["reason"];
+  }
+
+  async #send(command: string, given: Readonly<Record<string, unknown>>): Promise<Reply> {
+    const replied = new Promise<Reply>((resolve) => this.#replies.push(resolve));
+    this.#socket.write(`${JSON.stringify({ execute: command, arguments: given })}\n`);
+    const gone = this.#closed.then((): Reply => ({ error: { desc: "QEMU has ended" } }));
+    return Promise.race([replied, gone]);
   }
 
   #receive(text: string): void {

@@ -1,0 +1,76 @@
+import { existsSync, realpathSync } from "node:fs";
+import { join } from "node:path";
+import { type Command, InvalidArgumentError, Option } from "commander";
+import { type Generation, LOCAL_FILES } from "../build/index.ts";
+import { UsageError } from "../bytes/index.ts";
+import { DISK_BUSES, type DiskBus, type Machine } from "../vm/index.ts";
+
+/** What a person says of the machine that a generation is booted in. */
+export interface MachineFlags {
+  readonly classic: boolean;
+  readonly memory: number;
+  readonly cpus: number;
+  readonly cpu: string;
+  readonly disk: DiskBus;
+  readonly append: string;
+  readonly until?: RegExp;
+  readonly timeout: number;
+}
+
+/** The console, all of the kernel's messages on it, and an end instead of a halt when the kernel panics. */
+const CONSOLE_ARGUMENTS = "console=ttyS0 loglevel=7 printk.time=1";
+
+/** The options that say which machine to boot, and how far. */
+export function addMachineOptions(command: Command): Command {
+  return command
+    .addOption(new Option("--classic", "boot the initrd that was split, as it was, for comparison").default(false))
+    .option("--memory <MiB>", "the machine's memory", positiveInteger, 2048)
+    .option("--cpus <number>", "the machine's processors", positiveInteger, 1)
+    .option("--cpu <model>", "the processor, as QEMU names it", "max")
+    .addOption(new Option("--disk <bus>", "how the image's disk is attached").choices(DISK_BUSES).default("virtio-blk"))
+    .option("--append <text>", "more for the kernel's command line", "")
+    .option("--until <pattern>", "go on until a console line matches this regular expression", pattern)
+    .option("--timeout <seconds>", "give up after this time", positiveInteger, 300);
+}
+
+/** The machine that boots a generation. @throws UsageError when it is to boot the classic way and cannot. */
+export function machineOf(
+  generation: Generation,
+  flags: MachineFlags,
+  { countInstructions }: { readonly countInstructions: boolean },
+): Machine {
+  const commandLine = [CONSOLE_ARGUMENTS, generation.manifest.commandLine, flags.append];
+  return {
+    kernel: generation.path("kernel"),
+    initrd: flags.classic ? classicInitrd(generation) : generation.path("firstStage"),
+    commandLine: commandLine.filter((part) => part !== "").join(" "),
+    disks: [{ path: generation.path("image"), bus: flags.disk, readOnly: true }],
+    memoryMib: flags.memory,
+    cpus: flags.cpus,
+    cpuModel: flags.cpu,
+    countInstructions,
+    serialFiles: [],
+  };
+}
+
+function classicInitrd(generation: Generation): string {
+  const link = join(generation.folder, LOCAL_FILES.classicInitrd);
+  if (existsSync(link)) return realpathSync(link);
+  throw new UsageError("Cannot boot the classic way: the initrd that was split is not where it was", {
+    hint: "run lazyrd build again",
+  });
+}
+
+function positiveInteger(text: string): number {
+  if (!/^[1-9]\d{0,8}$/.test(text)) throw new InvalidArgumentError("Expected a whole number above 0.");
+  return Number(text);
+}
+
+function pattern(text: string): RegExp {
+  try {
+    return new RegExp(text);
+  } catch (cause) {
+    if (!(cause instanceof SyntaxError)) throw cause;
+    throw new InvalidArgumentError(cause.message);
+  }
+}

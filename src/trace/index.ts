@@ -1,0 +1,17 @@
+export { type Analysis, analyseTrace, type ContentUse, type DirectoryUse, type DiskUse } from "./analyse.ts";
+export { BLOCK_BYTES, blocksOfTouched } from "./blocks.ts";
+export { describeAnalysis, describeBoot, describeDisk } from "./describe.ts";
+export { entryOfPlace } from "./entries.ts";
+export { type ExactImage, exactPlan, planExactImage } from "./exact-image.ts";
+export { type ImageMap, mapImage, type Place, type PlaceKind } from "./image-map.ts";
+export { type LiveSources, liveTrace, MANAGER_PROPERTIES, UNIT_PROPERTIES } from "./live.ts";
+export { memoryOf } from "./memory.ts";
+export { MODULE_ARGUMENTS, modulesLoaded } from "./modules.ts";
+export { imageDone, type Phase, phasesOf, readsUntilDone, type Silence } from "./phases.ts";
+export { profileOfReads, profileOfTouched } from "./profile.ts";
+export { type CarriedModule, type Suggestion, suggestionsFor } from "./suggest.ts";
+export { encodeTrace, parseTrace } from "./text.ts";
+export { touchedBy } from "./touched.ts";
+export * from "./types.ts";
+export type { UnreadTree } from "./unread.ts";
+export type { FileUsage } from "./usage.ts";
