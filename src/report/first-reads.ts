@@ -18,7 +18,7 @@ export function firstReads(reads: readonly TraceRead[], sizeBytes: number): Firs
     const behind = indexOf(bounds, end);
     for (let index = next.from(indexOf(bounds, start)); index < behind; index = next.from(index)) {
       firstNs[index] = ns;
-      
+      next.take(index);
     }
   }
   return piecesOf(bounds, firstNs);

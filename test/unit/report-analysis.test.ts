@@ -99,8 +99,8 @@ describe("a boot", () => {
       { ns: 1, path: "init", start: 100, length: 10 },
       { ns: 2, path: "init", start: 5 * BLOCK, length: 1 },
     ];
-    // The superblock's block; a page; a whole cluster.
-    expect(figure(analysed({ trace: sampleTrace({ touched }) }), "used")).toBe((1 + 1 + 2) * BLOCK);
+    // The superblock's block; the inode's; a page; a whole cluster.
+    expect(figure(analysed({ trace: sampleTrace({ touched }) }), "used")).toBe((1 + 1 + 1 + 2) * BLOCK);
   });
 
   test("is judged until its image has done its work", () => {

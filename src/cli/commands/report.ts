@@ -20,7 +20,7 @@ import { mapOf, readTrace } from "../traces.ts";
 
 interface ReportFlags {
   readonly output?: string;
-  readonly image: readonly string[];
+  readonly image?: readonly string[];
   readonly scaling?: string;
   readonly json: boolean;
 }
@@ -38,8 +38,7 @@ export function reportCommand(): Command {
     .option(
       "--image <path>",
       "the image or generation that was traced, when it is not where it was; once for all traces, or once for each",
-      (path: string, before: readonly string[]) => [...before, path],
-      [],
+      (path: string, before: readonly string[] = []) => [...before, path],
     )
     .option("--scaling <file>", "draw how time grows with content: [{variant, contentBytes, guestNs}, ...]")
     .addOption(new Option("--json", "print what the page would say as JSON").default(false).conflicts("output"))
@@ -52,7 +51,7 @@ async function run(paths: string[], flags: ReportFlags): Promise<void> {
   const traces: ReportedTrace[] = [];
   for (const [index, path] of paths.entries()) {
     const trace = await readTrace(path);
-    const given = flags.image.length === 1 ? flags.image[0] : flags.image[index];
+    const given = flags.image?.length === 1 ? flags.image[0] : flags.image?.[index];
     traces.push({ name: basename(path), trace, map: await reportedMap(trace, given) });
   }
   const report = analyseTraces(traces, await readScaling(flags.scaling));
@@ -70,7 +69,7 @@ async function run(paths: string[], flags: ReportFlags): Promise<void> {
   printResult(`${flags.output}: ${formatSize(Buffer.byteLength(page))}`);
 }
 
-function checkArguments(paths: readonly string[], { output, json, image }: ReportFlags): void {
+function checkArguments(paths: readonly string[], { output, json, image = [] }: ReportFlags): void {
   if (output === undefined && !json) {
     throw new UsageError("Cannot make a report: no output is named", { hint: "name the page with -o, or use --json" });
   }
