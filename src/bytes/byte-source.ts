@@ -42,6 +42,11 @@ export class MemorySource implements ByteSource {
   }
 }
 
+/** Bytes in memory as a source; a source as it is. */
+export function sourceOf(input: Uint8Array | ByteSource): ByteSource {
+  return input instanceof Uint8Array ? new MemorySource(input) : input;
+}
+
 /** The `size` bytes of `source` from `start`, as a source of its own: a partition of a disk, a file of an image. */
 export class SubSource implements ByteSource {
   readonly #source: ByteSource;

@@ -1,3 +1,4 @@
+export * from "./buffered-source.ts";
 export * from "./byte-source.ts";
 export * from "./byte-string.ts";
 export * from "./crc.ts";
@@ -6,4 +7,5 @@ export * from "./guid.ts";
 export * from "./hex.ts";
 export * from "./integers.ts";
 export * from "./positioned-sink.ts";
+export * from "./shared.ts";
 export * from "./struct.ts";

@@ -1,25 +1,38 @@
-import { UsageError } from "../bytes/index.ts";
+import { type ByteSource, checkRange, MemorySource, sharedBytes } from "../bytes/index.ts";
 import { FileSource, isRegularFile, readInput } from "./files.ts";
 
-/** The largest typed array of Node.js 20. */
-const MOST_BYTES = 2 ** 32;
+/** A source that is closed when nobody needs it any more. */
+export interface OpenSource extends ByteSource {
+  close(): void;
+}
 
 /**
- * The whole content of a file that a person named, in memory that threads share.
+ * Opens a large input that a person named: whatever is read of it stands in memory that threads share, and threads can
+ * read a file by themselves.
  * @throws UsageError when it cannot be read; `what` says what it was wanted as: "the initrd".
  */
-export function readSharedInput(path: string, what: string): Uint8Array {
-  // What comes out of a pipe has no size.
-  if (!isRegularFile(path)) return readInput(path, what);
-  const source = new FileSource(path, what);
-  try {
-    if (source.size > MOST_BYTES) {
-      throw new UsageError(`Cannot read ${what} ${path}: expected at most ${MOST_BYTES} bytes, it has ${source.size}`);
-    }
-    const bytes = new Uint8Array(new SharedArrayBuffer(source.size));
-    source.readInto(0, bytes);
+export function openSharedInput(path: string, what: string): OpenSource {
+  return isRegularFile(path) ? new SharedFileSource(path, what) : new SharedMemorySource(readInput(path, what));
+}
+
+class SharedFileSource extends FileSource {
+  override read(offset: number, length: number): Uint8Array {
+    checkRange(this, offset, length, this.path);
+    const bytes = sharedBytes(length);
+    this.readInto(offset, bytes);
     return bytes;
-  } finally {
-    source.close();
+  }
+}
+
+/** What came out of a pipe: it has no place to be read from again. */
+class SharedMemorySource extends MemorySource {
+  constructor(bytes: Uint8Array) {
+    const shared = sharedBytes(bytes.length);
+    shared.set(bytes);
+    super(shared);
+  }
+
+  close(): void {
+    // Memory goes by itself.
   }
 }

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { FormatError } from "../../src/bytes/index.ts";
+import { FormatError, UsageError } from "../../src/bytes/index.ts";
 import {
   COMPRESSION_METHODS,
   type CompressionMethod,
@@ -10,6 +10,8 @@ import {
   detectCompression,
 } from "../../src/formats/compression/index.ts";
 import { VECTOR_CONTENT, VECTORS } from "../support/compression-vectors.ts";
+import { CountingSource } from "../support/counting-source.ts";
+import { noise } from "../support/erofs-trees.ts";
 
 const vector = (method: CompressionMethod): Uint8Array => new Uint8Array(Buffer.from(VECTORS[method], "base64"));
 
@@ -184,17 +186,71 @@ describe("compress", () => {
   });
 
   it("packs a large input with blocks that do not shrink", async () => {
-    const noise = new Uint8Array(3_000_000);
-    for (let i = 0, state = 1; i < noise.length; i++) {
-      state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-      noise[i] = state >>> 24;
-    }
-    const packed = await compress(join(noise, new Uint8Array(1_000_000)), { method: "zstd" });
+    const packed = await compress(join(noise(3_000_000), new Uint8Array(1_000_000)), { method: "zstd" });
     expect((await decompress(packed)).output.length).toBe(4_000_000);
   });
 
   it("gives the input back for none", async () => {
     expect(await compress(VECTOR_CONTENT, { method: "none" })).toBe(VECTOR_CONTENT);
+  });
+});
+
+describe("a source", () => {
+  const MIB = 1 << 20;
+  const content = join(noise(6 * MIB), new Uint8Array(6 * MIB));
+  /** LZ4's legacy frame of chunks that are literals only. */
+  const literalChunks = (bytes: Uint8Array): Uint8Array => {
+    const chunks = Array.from({ length: Math.ceil(bytes.length / (8 * MIB)) }, (_, index) => {
+      const literals = bytes.subarray(index * 8 * MIB, (index + 1) * 8 * MIB);
+      const rest = literals.length - 15;
+      const lengths = Buffer.alloc(Math.floor(rest / 255) + 1, 255);
+      lengths[lengths.length - 1] = rest % 255;
+      const size = Buffer.alloc(4);
+      size.writeUInt32LE(1 + lengths.length + literals.length);
+      return Buffer.concat([size, Uint8Array.of(0xf0), lengths, literals]);
+    });
+    return join(Buffer.from("02214c18", "hex"), ...chunks);
+  };
+
+  it.each([
+    ["gzip", () => compress(content, { method: "gzip", level: 1 }), MIB],
+    ["zstd", () => compress(content, { method: "zstd", level: 1 }), MIB],
+    // A chunk is decoded as a whole.
+    ["lz4", async () => literalChunks(content), 9 * MIB],
+  ] as const)("of %s is read in pieces, and the output not copied to grow", async (_, pack, largest) => {
+    const packed = await pack();
+    const source = new CountingSource(join(packed, new Uint8Array(3 * MIB)));
+    const { output, consumed } = await decompress(source);
+    expect(consumed).toBe(packed.length);
+    expect(Buffer.compare(output, content)).toBe(0);
+    expect((output.buffer as SharedArrayBuffer).growable).toBe(true);
+    expect(source.largestRead).toBeLessThanOrEqual(largest);
+    expect(source.bytesRead).toBeLessThan(packed.length + 4 * MIB);
+  });
+
+  it.each(COMPRESSION_METHODS)("of %s gives what its bytes give, at whatever length", async (method) => {
+    const input = vector(method);
+    const outcome = (result: ReturnType<typeof decompress>): Promise<unknown> =>
+      result.then(
+        ({ output, consumed }) => [consumed, Buffer.from(output)],
+        ({ message }: Error) => message,
+      );
+    for (let length = 0; length <= input.length; length++) {
+      const part = input.slice(0, length);
+      expect(await outcome(decompress(new CountingSource(part)))).toEqual(await outcome(decompress(part)));
+    }
+  });
+
+  it.each(["gzip", "zstd"] as const)("of %s that fails is not taken for damaged data", async (method) => {
+    const source = new CountingSource(await compress(content, { method, level: 1 }));
+    const failing = {
+      size: source.size,
+      read: (offset: number, length: number): Uint8Array => {
+        if (offset > MIB) throw new UsageError("Cannot read any further");
+        return source.read(offset, length);
+      },
+    };
+    await expect(decompress(failing)).rejects.toThrow(UsageError);
   });
 });
 

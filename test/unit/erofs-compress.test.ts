@@ -159,6 +159,19 @@ describe("compressed images", () => {
     }
   });
 
+  test("of more than will ever fit into memory are not held there at all", () => {
+    const place = (contentBytes: number): unknown => {
+      const folder = tempFolder();
+      const store = new BlockStore(() => new ScratchFile(join(folder, "scratch")), 1000);
+      store.expect(contentBytes);
+      const reserved = store.reserve(10);
+      store.close();
+      return reserved;
+    };
+    expect(place(4000)).toBeUndefined();
+    expect(place(4001)).toMatchObject({ offset: 0 });
+  });
+
   test("have no features of compression when nothing shrinks", async () => {
     const tree = new Tree();
     tree.set("noise", regularFile(noise(100_000)));

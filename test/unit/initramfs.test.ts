@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import { FormatError } from "../../src/bytes/index.ts";
 import { compress } from "../../src/formats/compression/index.ts";
 import { dumpInitramfs, readInitramfs, treeOfInitramfs } from "../../src/formats/cpio/index.ts";
+import { CountingSource } from "../support/counting-source.ts";
 import { DIRECTORY_MODE, rawArchive, rawEntry } from "../support/newc.ts";
 
 const join = (...parts: readonly Uint8Array[]): Uint8Array => new Uint8Array(Buffer.concat(parts));
@@ -47,6 +48,37 @@ async function errorOf(promise: Promise<unknown>): Promise<FormatError> {
   expect(error).toBeInstanceOf(FormatError);
   return error as FormatError;
 }
+
+describe("readInitramfs of a source", () => {
+  it("reads the archives, and leaves compressed segments to who unpacks them", async () => {
+    const packed = join(await compress(MAIN, { method: "gzip" }), new Uint8Array(8 << 20).fill(1));
+    const source = new CountingSource(join(MICROCODE, PLAIN, packed));
+    const start = MICROCODE.length + PLAIN.length;
+    const asked: unknown[] = [];
+    const unpack = async (part: { offset: number; length: number }, limitBytes: number) => {
+      asked.push({ ...part, limitBytes });
+      return { method: "gzip" as const, output: MAIN, consumed: part.length };
+    };
+    const { segments } = await readInitramfs(source, { unpack, limitBytes: 1 << 20 });
+    expect(segments.map(({ offset, method, early }) => [offset, method, early])).toEqual([
+      [0, "none", true],
+      [MICROCODE.length, "none", false],
+      [start, "gzip", false],
+    ]);
+    expect(asked).toEqual([{ offset: start, length: packed.length, limitBytes: 1 << 20 }]);
+    expect(source.bytesRead).toBeLessThan(2 << 20);
+  });
+
+  it("gives what its bytes give, at whatever length", async () => {
+    const bytes = await sample();
+    const outcome = (result: ReturnType<typeof readInitramfs>): Promise<unknown> =>
+      result.then(dumpInitramfs, ({ message }: Error) => message);
+    for (let length = 0; length <= bytes.length; length += 7) {
+      const part = bytes.slice(0, length);
+      expect(await outcome(readInitramfs(new CountingSource(part)))).toEqual(await outcome(readInitramfs(part)));
+    }
+  });
+});
 
 describe("readInitramfs", () => {
   it("finds the segments, and which of them is early", async () => {

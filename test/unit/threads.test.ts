@@ -2,10 +2,11 @@ import { createHash } from "node:crypto";
 import { closeSync, openSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
-import { sendable, sharedBytes, startThreads } from "../../src/build/threads/index.ts";
-import { FormatError } from "../../src/bytes/index.ts";
+import { sendable, sendablePart, startThreads } from "../../src/build/threads/index.ts";
+import { FormatError, MemorySource, sharedBytes } from "../../src/bytes/index.ts";
 import { compress } from "../../src/formats/compression/index.ts";
 import { hashBlocks } from "../../src/formats/verity/index.ts";
+import { FileSource } from "../../src/host/index.ts";
 import { prose } from "../support/erofs-compress.ts";
 import { noise } from "../support/erofs-trees.ts";
 import { tempFolder } from "../support/temp.ts";
@@ -32,17 +33,39 @@ test.each(["zstd", "gzip"] as const)("%s is unpacked as in this thread", async (
   const content = prose(1_000_000);
   const stream = await compress(content, { method });
   const packed = Buffer.concat([stream, Buffer.from("behind")]);
-  const reply = await threads.run("decompress", { bytes: sendable(packed), limitBytes: 1 << 30 }, packed.length);
+  const reply = await threads.run("decompress", { input: sendable(packed), limitBytes: 1 << 30 }, packed.length);
   expect(Buffer.compare(reply.output, content)).toBe(0);
   expect([reply.method, reply.consumed]).toEqual([method, stream.length]);
 });
 
-test("what is unpacked from zstd is shared, so that other threads need no copy of it", async () => {
-  const stream = sendable(await compress(prose(1_000_000), { method: "zstd" }));
-  const { output } = await threads.run("decompress", { bytes: stream, limitBytes: 1 << 30 }, 1);
-  expect(output.buffer).toBeInstanceOf(SharedArrayBuffer);
-  expect(sendable(output)).toBe(output);
+test.each(["zstd", "gzip"] as const)("%s is unpacked out of a part of a file", async (method) => {
+  const content = prose(20_000_000);
+  const stream = await compress(content, { method, level: 1 });
+  await withFile(Buffer.concat([Buffer.from("before"), stream, Buffer.from("behind")]), async (_, path) => {
+    const source = new FileSource(path, "the file");
+    const input = sendablePart(source, 6, stream.length + 6);
+    expect(input).toEqual({ descriptor: source.descriptor, offset: 6, length: stream.length + 6 });
+    const reply = await threads.run("decompress", { input, limitBytes: 1 << 30 }, 1);
+    expect(Buffer.compare(reply.output, content)).toBe(0);
+    expect(reply.consumed).toBe(stream.length);
+    source.close();
+  });
 });
+
+test("of what is no file, a thread gets the bytes", async () => {
+  const bytes = noise(1000);
+  expect(sendablePart(new MemorySource(bytes), 10, 20)).toEqual(bytes.subarray(10, 30));
+});
+
+test.each(["zstd", "gzip"] as const)(
+  "what is unpacked from %s is shared: others need no copy of it",
+  async (method) => {
+    const stream = sendable(await compress(prose(1_000_000), { method }));
+    const { output } = await threads.run("decompress", { input: stream, limitBytes: 1 << 30 }, 1);
+    expect(output.buffer).toBeInstanceOf(SharedArrayBuffer);
+    expect(sendable(output)).toBe(output);
+  },
+);
 
 test("an error arrives as what it was", async () => {
   const damaged = await compress(prose(1000), { method: "zstd" });
@@ -50,7 +73,7 @@ test("an error arrives as what it was", async () => {
   const local = await import("../../src/formats/compression/index.ts").then(({ decompress }) =>
     decompress(damaged).catch((error: unknown) => error),
   );
-  const error = await threads.run("decompress", { bytes: damaged, limitBytes: 1000 }, 1).catch((e: unknown) => e);
+  const error = await threads.run("decompress", { input: damaged, limitBytes: 1000 }, 1).catch((e: unknown) => e);
   expect(error).toBeInstanceOf(FormatError);
   const { message, format, offset, field } = local as FormatError;
   expect(error).toMatchObject({ message, format, offset, field });

@@ -4,14 +4,16 @@ import type { CompressedBatch } from "./batch.ts";
 
 /** Most initrds stay below it; larger ones must not need memory twice. */
 const MEMORY_BUDGET_BYTES = 96 << 20;
+/** No compressor makes an initrd this many times smaller: what would not fit then is not held at all. */
+const HOPELESS_RATIO = 4;
 
 /**
  * Where compressed blocks wait until all sizes are known and the image can be laid out: in memory as long as there are
- * few, then in a scratch file, which threads write to.
+ * few, then in a scratch file, which threads write to. Of large initrds all of them go there at once.
  */
 export class BlockStore {
   readonly #openScratch: (() => ScratchFile) | undefined;
-  readonly #budgetBytes: number;
+  #budgetBytes: number;
   #scratch: ScratchFile | undefined;
   #scratchEnd = 0;
   #heldBytes = 0;
@@ -20,6 +22,11 @@ export class BlockStore {
   constructor(openScratch?: () => ScratchFile, budgetBytes = MEMORY_BUDGET_BYTES) {
     this.#openScratch = openScratch;
     this.#budgetBytes = budgetBytes;
+  }
+
+  /** Says how much is going to be compressed. */
+  expect(contentBytes: number): void {
+    if (contentBytes > this.#budgetBytes * HOPELESS_RATIO) this.#budgetBytes = 0;
   }
 
   /** A place in the scratch file for up to `mostBytes`, or undefined while there is memory. */

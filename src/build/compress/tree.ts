@@ -40,6 +40,7 @@ export async function compressTree(
     if (node.kind === "file" && node.content.size >= MIN_FILE_BYTES) files.add(equalFiles.get(node) ?? node);
   }
   const totalBytes = [...files].reduce((sum, { content }) => sum + content.size, 0);
+  store.expect(totalBytes);
   const results = new Map<RegularFile, CompressedPiece[]>([...files].map((file) => [file, []]));
   const running = new Set<Promise<void>>();
   let doneBytes = 0;

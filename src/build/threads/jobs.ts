@@ -11,6 +11,9 @@ export interface FileRange {
   readonly length: number;
 }
 
+/** What a thread reads: bytes that are sent to it, or a file that it reads in pieces. */
+export type JobInput = Uint8Array | FileRange;
+
 /** A part of a file that is compressed by itself. */
 export interface BatchPiece {
   readonly bytes: Uint8Array;
@@ -20,9 +23,9 @@ export interface BatchPiece {
 
 /** What threads can do. All of it is plain data; shared memory stays where it is. */
 export interface Jobs {
-  /** Unpacks the stream that `bytes` start with, into shared memory. */
+  /** Unpacks the stream that `input` starts with, into shared memory. */
   readonly decompress: {
-    request: { readonly bytes: Uint8Array; readonly limitBytes: number };
+    request: { readonly input: JobInput; readonly limitBytes: number };
     reply: Decompressed;
   };
   /** Packs all of `bytes` into one stream. */
@@ -41,7 +44,7 @@ export interface Jobs {
   };
   /** SHA-256, in hexadecimal. */
   readonly digest: {
-    request: Uint8Array | FileRange;
+    request: JobInput;
     reply: string;
   };
   /** Writes whole blocks into a file, and returns their digests for a hash tree. */

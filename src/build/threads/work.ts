@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { type ByteSource, checkRange, UsageError } from "../../bytes/index.ts";
 import { compress, decompress } from "../../formats/compression/index.ts";
 import { hashBlocks } from "../../formats/verity/index.ts";
 import { packageFile, readDescriptor, readInput, writeFully } from "../../host/index.ts";
@@ -6,7 +7,6 @@ import { BatchCompressor } from "../compress/batch.ts";
 import { loadEncoder } from "../compress/encoders.ts";
 import type { CompressionSettings } from "../compress/settings.ts";
 import type { FileRange, JobName, Reply, Request } from "./jobs.ts";
-import { sharedBytes } from "./shared.ts";
 
 /** What a job returns, and the buffers in it that are given away. */
 interface Done<N extends JobName> {
@@ -20,10 +20,9 @@ type Work = { readonly [N in JobName]: (request: Request<N>) => Done<N> | Promis
 const CHUNK_BYTES = 1 << 20;
 
 export const WORK: Work = {
-  async decompress({ bytes, limitBytes }) {
-    const reply = await decompress(bytes, { limitBytes, allocate: sharedBytes });
-    const { buffer } = reply.output;
-    return { reply, transfer: buffer instanceof ArrayBuffer ? [buffer] : [] };
+  async decompress({ input, limitBytes }) {
+    const source = input instanceof Uint8Array ? input : sourceOfRange(input);
+    return { reply: await decompress(source, { limitBytes }) };
   },
   async pack({ bytes, ...options }) {
     return { reply: await compress(bytes, options) };
@@ -60,10 +59,27 @@ const chunk = new Uint8Array(CHUNK_BYTES);
 function* chunksOfFile({ descriptor, offset, length }: FileRange): Generator<Uint8Array> {
   for (let done = 0; done < length; done += CHUNK_BYTES) {
     const part = chunk.subarray(0, Math.min(CHUNK_BYTES, length - done));
-    const got = readDescriptor(descriptor, offset + done, part);
-    if (got < part.length) throw new RangeError(`A file ends at ${offset + done + got}, before what was to be read`);
+    fill(part, descriptor, offset + done);
     yield part;
   }
+}
+
+function sourceOfRange({ descriptor, offset: start, length: size }: FileRange): ByteSource {
+  return {
+    size,
+    read(offset, length) {
+      checkRange({ size }, offset, length, "input");
+      const bytes = new Uint8Array(length);
+      fill(bytes, descriptor, start + offset);
+      return bytes;
+    },
+  };
+}
+
+function fill(bytes: Uint8Array, descriptor: number, offset: number): void {
+  const got = readDescriptor(descriptor, offset, bytes);
+  if (got === bytes.length) return;
+  throw new UsageError(`Cannot read what comes next: the file ends at ${offset + got}, it became shorter meanwhile`);
 }
 
 /** The compressor of the last settings: all of a build has the same. */

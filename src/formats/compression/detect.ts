@@ -6,10 +6,8 @@ import {
   MAGIC_SIZE,
   MAGICS,
   OLD_GZIP_MAGIC,
+  SHOWN_BYTES,
 } from "./layout.ts";
-
-/** How much of the input an error shows. */
-const SHOWN_BYTES = 8;
 
 /** The method whose magic `firstBytes` start with, as the kernel decides it (two bytes), or undefined. */
 export function detectCompression(firstBytes: Uint8Array): CompressionMethod | undefined {

@@ -15,6 +15,9 @@ export const MAGICS: readonly { readonly method: CompressionMethod; readonly mag
 
 export const MAGIC_SIZE = 2;
 
+/** How much of an unknown input an error shows. */
+export const SHOWN_BYTES = 8;
+
 /** The magic of gzip before 1993: the kernel knows it, but no gzip since 1.0 writes it. */
 export const OLD_GZIP_MAGIC = [0x1f, 0x9e] as const;
 

@@ -25,8 +25,9 @@ export type Lz4Limit = "exact" | "stop" | ((offset: number) => Error);
 
 /**
  * Unpacks one LZ4 block, the bytes of `input` from `start` to `end`, whose matches do not reach beyond it.
+ * @param origin where `input` starts, for the offsets of errors.
  * @returns where the output ends in the target.
- * @throws FormatError for damaged data, with the offset in `input`.
+ * @throws FormatError for damaged data.
  */
 export function decodeLz4Block(
   input: Uint8Array,
@@ -34,8 +35,10 @@ export function decodeLz4Block(
   end: number,
   { bytes, base, limit }: Lz4Target,
   atLimit: Lz4Limit,
+  origin = 0,
 ): number {
   const exact = atLimit === "exact";
+  const damaged = (what: string, at: number): Error => corrupt("lz4", what, origin + at);
   let to = base;
   let from = start;
   /** How much of a run may be written; less than all of it is only for who wants to stop there. */
@@ -43,8 +46,8 @@ export function decodeLz4Block(
     if (to + length <= limit) return length;
     if (atLimit === "stop") return limit - to;
     throw exact
-      ? corrupt("lz4", `a block holds more than the expected ${limit - base} bytes`, from)
-      : (atLimit as (offset: number) => Error)(from);
+      ? damaged(`a block holds more than the expected ${limit - base} bytes`, from)
+      : (atLimit as (offset: number) => Error)(origin + from);
   };
   while (from < end) {
     const token = input[from++] as number;
@@ -52,12 +55,12 @@ export function decodeLz4Block(
     if (literals === NIBBLE_MAX) {
       let more: number;
       do {
-        if (from >= end) throw corrupt("lz4", "a literal length runs over the end of its block", from);
+        if (from >= end) throw damaged("a literal length runs over the end of its block", from);
         more = input[from++] as number;
         literals += more;
       } while (more === BYTE_MAX);
     }
-    if (from + literals > end) throw corrupt("lz4", "literals run over the end of their block", from);
+    if (from + literals > end) throw damaged("literals run over the end of their block", from);
     const count = clip(literals);
     if (count > SHORT_COPY_BYTES) bytes.set(input.subarray(from, from + count), to);
     else for (let i = 0; i < count; i++) bytes[to + i] = input[from + i] as number;
@@ -66,26 +69,26 @@ export function decodeLz4Block(
     // The last sequence of a block has no match.
     if (from === end || (atLimit === "stop" && to === limit)) break;
     if (exact && to > limit - MATCH_END_MARGIN) {
-      throw corrupt("lz4", `a match starts less than ${MATCH_END_MARGIN} bytes before the end, Linux refuses it`, from);
+      throw damaged(`a match starts less than ${MATCH_END_MARGIN} bytes before the end, Linux refuses it`, from);
     }
-    if (from + 2 > end) throw corrupt("lz4", "a match runs over the end of its block", from);
+    if (from + 2 > end) throw damaged("a match runs over the end of its block", from);
     const distance = (input[from] as number) | ((input[from + 1] as number) << 8);
     from += 2;
     if (distance === 0 || distance > to - base) {
-      throw corrupt("lz4", `a match ${distance} bytes back, ${to - base} bytes into its block`, from - 2);
+      throw damaged(`a match ${distance} bytes back, ${to - base} bytes into its block`, from - 2);
     }
     let length = (token & NIBBLE_MAX) + MIN_MATCH;
     if (length === NIBBLE_MAX + MIN_MATCH) {
       let more: number;
       do {
-        if (from >= end) throw corrupt("lz4", "a match length runs over the end of its block", from);
+        if (from >= end) throw damaged("a match length runs over the end of its block", from);
         more = input[from++] as number;
         length += more;
       } while (more === BYTE_MAX);
     }
     length = clip(length);
     if (exact && to + length > limit - LAST_LITERALS) {
-      throw corrupt("lz4", `a match ends less than ${LAST_LITERALS} bytes before the end, Linux refuses it`, from);
+      throw damaged(`a match ends less than ${LAST_LITERALS} bytes before the end, Linux refuses it`, from);
     }
     copyMatch(bytes, to, distance, length);
     to += length;

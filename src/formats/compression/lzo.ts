@@ -2,7 +2,7 @@ import { crc32 } from "node:zlib";
 import { hex } from "../../bytes/index.ts";
 import { copyMatch } from "./lz4-block.ts";
 import { corrupt, Output, truncated } from "./output.ts";
-import type { Decoded, OutputLimits } from "./types.ts";
+import type { Decoded } from "./types.ts";
 
 // The container of lzop as lib/decompress_unlzo.c reads it; big-endian.
 const MAGIC = [0x89, 0x4c, 0x5a, 0x4f, 0x00, 0x0d, 0x0a, 0x1a, 0x0a] as const;
@@ -26,10 +26,10 @@ const ADLER_MODULUS = 65521;
 const ADLER_RUN = 5552;
 
 /** An lzop file of one member. */
-export function decompressLzo(input: Uint8Array, limits: OutputLimits): Decoded {
+export function decompressLzo(input: Uint8Array, limitBytes: number): Decoded {
   const view = new DataView(input.buffer, input.byteOffset, input.byteLength);
   const header = parseHeader(input, view);
-  const output = new Output("lzo", limits, Math.min(limits.limitBytes, input.length * 4));
+  const output = new Output("lzo", limitBytes);
   let offset = header.end;
   const word = (field: string): number => {
     if (offset + WORD > input.length) throw truncated("lzo", input.length, field);

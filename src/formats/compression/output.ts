@@ -1,15 +1,18 @@
-import { FormatError } from "../../bytes/index.ts";
+import { FormatError, sharedBytes } from "../../bytes/index.ts";
 import type { CompressionMethod } from "./layout.ts";
-import type { Allocate, OutputLimits } from "./types.ts";
 
 /** Smallest room that a growing output starts with. */
 const FIRST_BYTES = 1 << 16;
+/** Up to here an output grows by being copied. */
+const MAX_COPIED_BYTES = 8 << 20;
+/** Beyond it, by so much at once. */
+const STEP_BYTES = 64 << 20;
 
 /**
- * Where a decoder puts its output: one array that grows up to a limit.
+ * Where a decoder puts its output: one array that grows up to a limit, in memory that threads share.
  *
- * Room is asked of the system without being touched, so a generous expectation costs no memory; without a good
- * one the array doubles, which costs copies.
+ * Small ones double, which costs copies. Large ones reserve addresses up to the limit, and memory only as they grow, so
+ * that they never need to be copied.
  */
 export class Output {
   bytes: Uint8Array;
@@ -17,13 +20,14 @@ export class Output {
   length = 0;
   readonly #method: CompressionMethod;
   readonly #limit: number;
-  readonly #allocate: Allocate;
+  readonly #most: number;
 
-  constructor(method: CompressionMethod, { limitBytes, allocate }: OutputLimits, expectedBytes: number) {
+  /** @param expectedBytes what the input says that it unpacks to; it will not unpack to more. */
+  constructor(method: CompressionMethod, limitBytes: number, expectedBytes?: number) {
     this.#method = method;
     this.#limit = limitBytes;
-    this.#allocate = allocate;
-    this.bytes = allocate(Math.min(limitBytes, Math.max(expectedBytes, FIRST_BYTES)));
+    this.#most = Math.min(limitBytes, expectedBytes ?? limitBytes);
+    this.bytes = sharedBytes(Math.min(this.#most, expectedBytes === undefined ? FIRST_BYTES : MAX_COPIED_BYTES));
   }
 
   /**
@@ -32,9 +36,20 @@ export class Output {
    */
   ensure(more: number): void {
     const needed = this.length + more;
-    if (needed > this.#limit) throw tooLarge(this.#method, this.#limit);
     if (needed <= this.bytes.length) return;
-    const grown = this.#allocate(Math.min(this.#limit, Math.max(needed, this.bytes.length * 2)));
+    if (needed > this.#limit) throw tooLarge(this.#method, this.#limit);
+    const { length } = this.bytes;
+    this.#growTo(Math.max(needed, Math.min(this.#most, length + Math.min(length, STEP_BYTES))));
+  }
+
+  #growTo(size: number): void {
+    const { buffer } = this.bytes;
+    if (buffer instanceof SharedArrayBuffer && buffer.growable) {
+      buffer.grow(size);
+      this.bytes = new Uint8Array(buffer, 0, size);
+      return;
+    }
+    const grown = size <= MAX_COPIED_BYTES ? sharedBytes(size) : reservedBytes(size, this.#limit);
     grown.set(this.bytes.subarray(0, this.length));
     this.bytes = grown;
   }
@@ -62,16 +77,13 @@ export class Output {
 
   /** What was written. */
   written(): Uint8Array {
-    return fitted(this.bytes.subarray(0, this.length));
+    return this.bytes.subarray(0, this.length);
   }
 }
 
-/** Views that use less than this part of their array are copied, so that they do not keep it alive. */
-const WORTHWHILE_PART = 1 / 8;
-
-/** `view`, or a copy of it where its array is much larger than itself. */
-export function fitted(view: Uint8Array): Uint8Array {
-  return view.length < view.buffer.byteLength * WORTHWHILE_PART ? view.slice() : view;
+/** `length` bytes of a buffer that can grow to `mostBytes`. */
+function reservedBytes(length: number, mostBytes: number): Uint8Array {
+  return new Uint8Array(new SharedArrayBuffer(length, { maxByteLength: mostBytes }), 0, length);
 }
 
 /** The error for an output above its limit: a decompression bomb, or a limit that was set too low. */
@@ -89,9 +101,4 @@ export function truncated(method: CompressionMethod, offset: number, field: stri
 /** The error for input that no encoder writes. */
 export function corrupt(method: CompressionMethod, what: string, offset?: number, cause?: unknown): FormatError {
   return new FormatError(`Cannot decompress: ${what}`, { format: method, offset, cause });
-}
-
-/** Memory of this process alone, which is not touched before it is used. */
-export function allocatePrivate(length: number): Uint8Array {
-  return new Uint8Array(Buffer.allocUnsafeSlow(length).buffer);
 }

@@ -1,5 +1,5 @@
 import { crc32 } from "node:zlib";
-import { hex } from "../../bytes/index.ts";
+import { type ByteSource, hex } from "../../bytes/index.ts";
 import { corrupt, truncated } from "./output.ts";
 
 // The .xz file format, version 1.2.1; section numbers are those of its text.
@@ -7,6 +7,7 @@ import { corrupt, truncated } from "./output.ts";
 /** 2.1.1.1 */
 const HEADER_MAGIC = [0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00] as const;
 const STREAM_FOOTER_SIZE = 12;
+const CRC_SIZE = 4;
 /** 2.1.2.4 */
 const FOOTER_MAGIC = [0x59, 0x5a] as const;
 /** 2.1.1.2: by the number of the check, its size. What the kernel takes is none, CRC32 and, of late, CRC64. */
@@ -46,27 +47,27 @@ export interface XzStream {
  * Walks the headers of the stream at the start of `input`: stream header, blocks down to their LZMA2 chunks, index
  * and footer. The decoder that follows then gets whole streams only, and exactly the room they need.
  */
-export function walkXzStream(input: Uint8Array): XzStream {
+export function walkXzStream(input: ByteSource): XzStream {
   const cursor = new Cursor(input);
   cursor.expect(HEADER_MAGIC, "stream magic");
   const flags = cursor.take(2, "stream flags");
-  const check = input[flags + 1] as number;
+  const check = cursor.byteAt(flags + 1);
   const checkSize = CHECK_SIZES.get(check);
-  if (input[flags] !== 0 || checkSize === undefined) {
+  if (cursor.byteAt(flags) !== 0 || checkSize === undefined) {
     throw corrupt(
       "xz",
       `integrity check ${hex(check)} is none that the kernel takes: pack again with xz --check=crc32`,
       flags,
     );
   }
-  cursor.checkCrc(flags, 2, cursor.take(4, "stream header CRC32"), "stream header");
+  cursor.checkCrc(flags, 2, cursor.take(CRC_SIZE, "stream header CRC32"), "stream header");
   let unpackedSize = 0;
   let blocks = 0;
   while (cursor.peek("block header size") !== INDEX_INDICATOR) {
     const start = cursor.offset;
-    const headerSize = ((input[start] as number) + 1) * SIZE_UNIT;
+    const headerSize = (cursor.byteAt(start) + 1) * SIZE_UNIT;
     cursor.take(headerSize, "block header");
-    cursor.checkCrc(start, headerSize - 4, start + headerSize - 4, "block header");
+    cursor.checkCrc(start, headerSize - CRC_SIZE, start + headerSize - CRC_SIZE, "block header");
     checkFilters(new Cursor(input, start + 1));
     unpackedSize += walkChunks(cursor);
     cursor.pad(start);
@@ -81,7 +82,7 @@ export function walkXzStream(input: Uint8Array): XzStream {
 
 function checkFilters(cursor: Cursor): void {
   const at = cursor.take(1, "block flags");
-  const flags = cursor.input[at] as number;
+  const flags = cursor.byteAt(at);
   if (flags & HAS_PACKED_SIZE) cursor.number("packed size");
   if (flags & HAS_UNPACKED_SIZE) cursor.number("unpacked size");
   const filterOffset = cursor.offset;
@@ -93,11 +94,10 @@ function checkFilters(cursor: Cursor): void {
 }
 
 function walkChunks(cursor: Cursor): number {
-  const { input } = cursor;
   let unpacked = 0;
   for (;;) {
     const at = cursor.take(1, "LZMA2 chunk");
-    const control = input[at] as number;
+    const control = cursor.byteAt(at);
     if (control === CHUNK_END) return unpacked;
     if (control > CHUNK_STORED_MAX && control < CHUNK_LZMA) {
       throw corrupt("xz", `an LZMA2 chunk of type ${hex(control)}`, at);
@@ -127,38 +127,44 @@ function walkIndex(cursor: Cursor, blocks: number): void {
   }
   cursor.pad(start);
   const end = cursor.offset;
-  cursor.checkCrc(start, end - start, cursor.take(4, "index CRC32"), "index");
+  cursor.checkCrc(start, end - start, cursor.take(CRC_SIZE, "index CRC32"), "index");
 }
 
 class Cursor {
-  readonly input: Uint8Array;
+  readonly #input: ByteSource;
   offset: number;
 
-  constructor(input: Uint8Array, offset = 0) {
-    this.input = input;
+  constructor(input: ByteSource, offset = 0) {
+    this.#input = input;
     this.offset = offset;
   }
 
   /** Passes over `size` bytes and returns where they started. */
   take(size: number, field: string): number {
-    if (this.offset + size > this.input.length) throw truncated("xz", this.offset, field);
+    if (this.offset + size > this.#input.size) throw truncated("xz", this.offset, field);
     this.offset += size;
     return this.offset - size;
   }
 
   peek(field: string): number {
-    if (this.offset >= this.input.length) throw truncated("xz", this.offset, field);
-    return this.input[this.offset] as number;
+    if (this.offset >= this.#input.size) throw truncated("xz", this.offset, field);
+    return this.byteAt(this.offset);
+  }
+
+  /** A byte that is there. */
+  byteAt(offset: number): number {
+    return this.#input.read(offset, 1)[0] as number;
   }
 
   expect(expected: readonly number[], field: string): void {
     const start = this.take(expected.length, field);
-    if (expected.some((byte, index) => this.input[start + index] !== byte)) throw corrupt("xz", `no ${field}`, start);
+    const bytes = this.#input.read(start, expected.length);
+    if (expected.some((byte, index) => bytes[index] !== byte)) throw corrupt("xz", `no ${field}`, start);
   }
 
   bigEndian16(field: string): number {
     const start = this.take(2, field);
-    return ((this.input[start] as number) << 8) | (this.input[start + 1] as number);
+    return (this.byteAt(start) << 8) | this.byteAt(start + 1);
   }
 
   /** 1.2: a number of variable length. */
@@ -166,7 +172,7 @@ class Cursor {
     const start = this.offset;
     let value = 0;
     for (let index = 0; index < MAX_NUMBER_BYTES; index++) {
-      const byte = this.input[this.take(1, field)] as number;
+      const byte = this.byteAt(this.take(1, field));
       value += (byte & 0x7f) * 2 ** (7 * index);
       if ((byte & 0x80) === 0) {
         if (value > Number.MAX_SAFE_INTEGER) break;
@@ -183,8 +189,8 @@ class Cursor {
   }
 
   checkCrc(start: number, size: number, at: number, what: string): void {
-    const stored = new DataView(this.input.buffer, this.input.byteOffset).getUint32(at, true);
-    if (crc32(this.input.subarray(start, start + size)) !== stored)
-      throw corrupt("xz", `wrong CRC32 of the ${what}`, at);
+    const { buffer, byteOffset } = this.#input.read(at, CRC_SIZE);
+    const stored = new DataView(buffer, byteOffset, CRC_SIZE).getUint32(0, true);
+    if (crc32(this.#input.read(start, size)) !== stored) throw corrupt("xz", `wrong CRC32 of the ${what}`, at);
   }
 }

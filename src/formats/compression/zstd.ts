@@ -1,11 +1,13 @@
-import { hex, toSafeNumber } from "../../bytes/index.ts";
+import { type BufferedSource, hex, toSafeNumber } from "../../bytes/index.ts";
 import { corrupt, Output, truncated } from "./output.ts";
-import type { Decoded, OutputLimits } from "./types.ts";
+import type { Decoded } from "./types.ts";
 import { loadZstd, withMemory } from "./zstd-library.ts";
 
 // RFC 8878, section 3.1.1.
 const FRAME_MAGIC = 0xfd2fb528;
 const MAGIC_SIZE = 4;
+/** Magic, descriptor, window descriptor, and the largest dictionary id and content size. */
+const MAX_HEADER_SIZE = 4 + 1 + 1 + 4 + 8;
 const BLOCK_HEADER_SIZE = 3;
 const CHECKSUM_SIZE = 4;
 /** 3.1.1.1.1: by the two bits of the descriptor, the size of the field. */
@@ -32,36 +34,32 @@ const BLOCK_COMPRESSED = 2;
 const PROBE = Uint8Array.of(0x28, 0xb5, 0x2f, 0xfd, 0x20, 0x01, 0x09, 0x00, 0x00, 0xa5);
 const PROBE_CONTENT = 0xa5;
 
+interface FrameHeader {
+  readonly length: number;
+  readonly contentSize: number | undefined;
+  readonly hasChecksum: boolean;
+}
+
 interface Block {
-  readonly offset: number;
   /** With its header. */
   readonly length: number;
   /** Bytes it unpacks to, or undefined for a compressed block, which does not say. */
   readonly size: number | undefined;
-}
-
-interface Frame {
-  readonly headerSize: number;
-  readonly windowBytes: number;
-  readonly contentSize: number | undefined;
-  readonly blocks: readonly Block[];
-  /** Where the checksum stands; the same as `length` where there is none. */
-  readonly checksumOffset: number;
-  readonly length: number;
+  readonly isLast: boolean;
 }
 
 /**
  * One zstd frame, block by block: needs no content size in its header, and no more of the library's memory than the
  * frame's window, which the library then keeps for the next one.
  */
-export async function decompressZstd(input: Uint8Array, limits: OutputLimits): Promise<Decoded> {
-  const frame = walkFrame(input);
-  const bound = frame.blocks.reduce((sum, block) => sum + (block.size ?? MAX_BLOCK_BYTES), 0);
-  const output = new Output("zstd", limits, Math.min(frame.contentSize ?? bound, bound));
-  if (frame.contentSize !== undefined && frame.contentSize > limits.limitBytes) throw output.overflow();
+export async function decompressZstd(input: BufferedSource, limitBytes: number): Promise<Decoded> {
+  const { length: headerSize, contentSize, hasChecksum } = parseFrameHeader(input);
+  const output = new Output("zstd", limitBytes, contentSize);
+  if (contentSize !== undefined && contentSize > limitBytes) throw output.overflow();
   const zstd = await loadZstd();
   const { module, stream } = zstd;
   stream.reset();
+  let offset = 0;
   withMemory(zstd, BLOCK_HEADER_SIZE + MAX_BLOCK_BYTES, (from) =>
     withMemory(zstd, MAX_BLOCK_BYTES, (to) => {
       const feed = (bytes: Uint8Array): Uint8Array => {
@@ -70,25 +68,33 @@ export async function decompressZstd(input: Uint8Array, limits: OutputLimits): P
         // Memory that grew has a new array: ask for it after the call.
         return module.HEAPU8.subarray(to, to + size);
       };
-      feed(input.subarray(0, frame.headerSize));
-      for (const { offset, length, size } of frame.blocks) {
-        const part = feed(input.subarray(offset, offset + length));
-        if (size === undefined ? part.length === 0 : part.length !== size) {
+      feed(input.read(0, headerSize));
+      offset = headerSize;
+      for (let isLast = false; !isLast; ) {
+        const block = parseBlockHeader(input, offset);
+        const part = feed(input.read(offset, block.length));
+        if (block.size === undefined ? part.length === 0 : part.length !== block.size) {
           throw corrupt("zstd", "a block is damaged", offset);
         }
         output.append(part);
+        offset += block.length;
+        isLast = block.isLast;
       }
-      feed(input.subarray(frame.checksumOffset, frame.length));
+      const checksumOffset = offset;
+      if (hasChecksum) {
+        offset = take(input, offset, CHECKSUM_SIZE, "content checksum");
+        feed(input.read(checksumOffset, CHECKSUM_SIZE));
+      }
       const probe = feed(PROBE);
       if (probe.length !== 1 || probe[0] !== PROBE_CONTENT) {
-        throw corrupt("zstd", "wrong checksum of the content", frame.checksumOffset);
+        throw corrupt("zstd", "wrong checksum of the content", checksumOffset);
       }
     }),
   );
-  if (frame.contentSize !== undefined && output.length !== frame.contentSize) {
-    throw corrupt("zstd", `expected ${frame.contentSize} bytes, got ${output.length}`);
+  if (contentSize !== undefined && output.length !== contentSize) {
+    throw corrupt("zstd", `expected ${contentSize} bytes, got ${output.length}`);
   }
-  return { output: output.written(), consumed: frame.length };
+  return { output: output.written(), consumed: offset };
 }
 
 /** `bytes` as one zstd frame. */
@@ -106,31 +112,37 @@ export async function compressZstd(bytes: Uint8Array, level?: number): Promise<U
   );
 }
 
-/** The frame's bounds, from its header and its blocks' headers. */
-function walkFrame(input: Uint8Array): Frame {
-  const view = new DataView(input.buffer, input.byteOffset, input.byteLength);
-  let offset = 0;
-  const take = (size: number, field: string): number => {
-    if (offset + size > input.length) throw truncated("zstd", offset, field);
-    offset += size;
-    return offset - size;
+/** Passes over `size` bytes at `offset`; returns where they end. */
+function take(input: BufferedSource, offset: number, size: number, field: string): number {
+  if (offset + size > input.size) throw truncated("zstd", offset, field);
+  return offset + size;
+}
+
+function parseFrameHeader(input: BufferedSource): FrameHeader {
+  const { buffer, byteOffset, byteLength } = input.read(0, Math.min(input.size, MAX_HEADER_SIZE));
+  const view = new DataView(buffer, byteOffset, byteLength);
+  let length = 0;
+  const next = (size: number, field: string): number => {
+    length = take(input, length, size, field);
+    return length - size;
   };
-  const magic = view.getUint32(take(MAGIC_SIZE, "magic"), true);
+  const magic = view.getUint32(next(MAGIC_SIZE, "magic"), true);
   if (magic !== FRAME_MAGIC) throw corrupt("zstd", `expected the magic ${hex(FRAME_MAGIC)}, got ${hex(magic)}`, 0);
-  const descriptorOffset = take(1, "frame header descriptor");
+  const descriptorOffset = next(1, "frame header descriptor");
   const descriptor = view.getUint8(descriptorOffset);
   if (descriptor & RESERVED_BIT) throw corrupt("zstd", "a reserved bit is set", descriptorOffset);
   const singleSegment = (descriptor & SINGLE_SEGMENT) !== 0;
-  let windowBytes = singleSegment ? 0 : windowSize(view.getUint8(take(1, "window descriptor")));
+  const windowDescriptor = singleSegment ? undefined : view.getUint8(next(1, "window descriptor"));
   const dictionaryIdSize = DICTIONARY_ID_SIZES[descriptor & 3] as number;
-  const dictionaryOffset = take(dictionaryIdSize, "dictionary id");
-  if (input.subarray(dictionaryOffset, offset).some((byte) => byte !== 0)) {
+  const dictionaryOffset = next(dictionaryIdSize, "dictionary id");
+  if (input.read(dictionaryOffset, dictionaryIdSize).some((byte) => byte !== 0)) {
     throw corrupt("zstd", "the frame needs a dictionary, which the kernel does not have", dictionaryOffset);
   }
   const sizeFlag = descriptor >>> 6;
   const sizeSize = sizeFlag === 0 && singleSegment ? 1 : (CONTENT_SIZE_SIZES[sizeFlag] as number);
-  const contentSize = readContentSize(view, take(sizeSize, "frame content size"), sizeSize);
-  if (singleSegment) windowBytes = contentSize ?? 0;
+  const contentSize = readContentSize(view, next(sizeSize, "frame content size"), sizeSize);
+  // A frame of a single segment has its content for a window.
+  const windowBytes = windowDescriptor === undefined ? (contentSize ?? 0) : windowSize(windowDescriptor);
   if (windowBytes > MAX_WINDOW_BYTES) {
     throw corrupt(
       "zstd",
@@ -138,22 +150,20 @@ function walkFrame(input: Uint8Array): Frame {
       descriptorOffset,
     );
   }
-  const headerSize = offset;
-  const blocks: Block[] = [];
-  for (let isLast = false; !isLast; ) {
-    const start = take(BLOCK_HEADER_SIZE, "block header");
-    const header = view.getUint16(start, true) | (view.getUint8(start + 2) << 16);
-    isLast = (header & 1) !== 0;
-    const type = (header >>> 1) & 3;
-    const size = header >>> 3;
-    if (type > BLOCK_COMPRESSED) throw corrupt("zstd", "a block of the reserved type", start);
-    if (size > MAX_BLOCK_BYTES) throw corrupt("zstd", `a block of ${size} bytes`, start);
-    take(type === BLOCK_REPEATED ? 1 : size, "block");
-    blocks.push({ offset: start, length: offset - start, size: type === BLOCK_COMPRESSED ? undefined : size });
-  }
-  const checksumOffset = offset;
-  if (descriptor & HAS_CHECKSUM) take(CHECKSUM_SIZE, "content checksum");
-  return { headerSize, windowBytes, contentSize, blocks, checksumOffset, length: offset };
+  return { length, contentSize, hasChecksum: (descriptor & HAS_CHECKSUM) !== 0 };
+}
+
+/** 3.1.1.2; the block that it tells of is there. */
+function parseBlockHeader(input: BufferedSource, offset: number): Block {
+  const bodyOffset = take(input, offset, BLOCK_HEADER_SIZE, "block header");
+  const [low = 0, middle = 0, high = 0] = input.read(offset, BLOCK_HEADER_SIZE);
+  const header = low | (middle << 8) | (high << 16);
+  const type = (header >>> 1) & 3;
+  const size = header >>> 3;
+  if (type > BLOCK_COMPRESSED) throw corrupt("zstd", "a block of the reserved type", offset);
+  if (size > MAX_BLOCK_BYTES) throw corrupt("zstd", `a block of ${size} bytes`, offset);
+  const end = take(input, bodyOffset, type === BLOCK_REPEATED ? 1 : size, "block");
+  return { length: end - offset, size: type === BLOCK_COMPRESSED ? undefined : size, isLast: (header & 1) !== 0 };
 }
 
 /** 3.1.1.1.2 */

@@ -1,4 +1,4 @@
-import { FormatError, hex } from "../../bytes/index.ts";
+import { BufferedSource, type ByteSource, FormatError, hex, SubSource, sourceOf } from "../../bytes/index.ts";
 import { FILE_TYPE_BITS, FILE_TYPE_MASK } from "../../tree/index.ts";
 import {
   type CompressionMethod,
@@ -6,17 +6,19 @@ import {
   type Decompressed,
   decompress,
   detectCompression,
+  MAGIC_SIZE,
 } from "../compression/index.ts";
 import { type Bootconfig, findBootconfig } from "./bootconfig.ts";
 import type { CpioArchive } from "./entry.ts";
-import { ALIGNMENT, EARLY_MARK, EARLY_PREFIXES, FIRST_BYTE, MAX_SEGMENTS } from "./layout.ts";
+import { afterNuls, archiveEnd } from "./extent.ts";
+import { ALIGNMENT, EARLY_MARK, EARLY_PREFIXES, FIRST_BYTE, MAX_ARCHIVE_BYTES, MAX_SEGMENTS } from "./layout.ts";
 import { parseCpio, scanCpio } from "./read.ts";
 
 /** A part of an initrd that stands for itself: an archive, or a compressed stream of archives. */
 export interface Segment {
-  /** Where it starts in the buffer. */
+  /** Where it starts in the initrd. */
   readonly offset: number;
-  /** Bytes of the buffer it takes, without padding after it. */
+  /** Bytes of the initrd it takes, without padding after it. */
   readonly length: number;
   readonly method: CompressionMethod | "none";
   /** Holds nothing but CPU microcode or ACPI tables, and stands where the kernel looks for them. */
@@ -26,7 +28,7 @@ export interface Segment {
 }
 
 export interface Initramfs {
-  /** Bytes of the whole buffer. */
+  /** Bytes of all of it. */
   readonly size: number;
   readonly segments: readonly Segment[];
   readonly bootconfig: Bootconfig | undefined;
@@ -34,40 +36,54 @@ export interface Initramfs {
   readonly warnings: readonly string[];
 }
 
+/** A part of an initrd, in bytes. */
+export interface InitramfsPart {
+  readonly offset: number;
+  readonly length: number;
+}
+
+export interface InitramfsOptions {
+  /** What all compressed segments may unpack to together. */
+  readonly limitBytes?: number;
+  /** Unpacks the stream that a part starts with, as `decompress` does, which it is by default. */
+  readonly unpack?: (part: InitramfsPart, limitBytes: number) => Promise<Decompressed>;
+}
+
 /**
  * The segments of a whole initrd, as the kernel finds them (unpack_to_rootfs of init/initramfs.c): NUL bytes are passed
- * over; "0" at a multiple of 4 starts an archive; all else must be a compressed stream. All that is unpacked may together
- * take `limitBytes`; `unpack` unpacks one stream, as `decompress` does, which it is by default.
+ * over; "0" at a multiple of 4 starts an archive; all else must be a compressed stream. A source is read in pieces: what
+ * is in memory afterwards are the archives.
  * @throws FormatError that names the segment and its offset, for whatever the kernel would not unpack.
  */
 export async function readInitramfs(
-  bytes: Uint8Array,
-  { limitBytes = DEFAULT_LIMIT_BYTES, unpack = decompress }: { limitBytes?: number; unpack?: typeof decompress } = {},
+  input: Uint8Array | ByteSource,
+  { limitBytes = DEFAULT_LIMIT_BYTES, unpack = unpackFrom(input) }: InitramfsOptions = {},
 ): Promise<Initramfs> {
-  const bootconfig = findBootconfig(bytes);
-  const buffer = bytes.subarray(0, bootconfig?.offset);
+  const whole = sourceOf(input);
+  const bootconfig = findBootconfig(whole);
+  const source = new BufferedSource(new SubSource(whole, 0, bootconfig?.offset ?? whole.size));
   const segments: Segment[] = [];
   const warnings: string[] = [];
   let unpacked = 0;
   let early = true;
   let offset = 0;
   for (;;) {
-    while (buffer[offset] === 0) offset++;
-    if (offset >= buffer.length) return { size: bytes.length, segments, bootconfig, warnings };
+    offset = afterNuls(source, offset);
+    if (offset >= source.size) return { size: whole.size, segments, bootconfig, warnings };
     if (segments.length >= MAX_SEGMENTS) {
       throw new FormatError(`Cannot read more than ${MAX_SEGMENTS} segments`, { format: "initramfs", offset });
     }
     const number = segments.length + 1;
-    const isArchive = buffer[offset] === FIRST_BYTE && offset % ALIGNMENT === 0;
+    const isArchive = source.read(offset, 1)[0] === FIRST_BYTE && offset % ALIGNMENT === 0;
     const segment: Segment = isArchive
-      ? readPlainSegment(buffer, offset, number, early)
-      : await readPackedSegment(buffer, offset, number, (rest) => unpack(rest, { limitBytes: limitBytes - unpacked }));
+      ? readPlainSegment(source, offset, number, early)
+      : await readPackedSegment(source, offset, number, (rest) => unpack(rest, limitBytes - unpacked));
     if (!isArchive) unpacked += segment.archive.bytes.length;
     early = segment.early;
     segments.push(segment);
     offset += segment.length;
     // The kernel takes whatever follows an LZ4 stream for the size of another chunk.
-    if (segment.method === "lz4" && offset < buffer.length && buffer[offset] !== 0) {
+    if (segment.method === "lz4" && offset < source.size && source.read(offset, 1)[0] !== 0) {
       warnings.push(
         `Segment ${number} (lz4) at offset ${hex(segment.offset)}: the kernel needs four NUL bytes between it and what follows`,
       );
@@ -75,9 +91,19 @@ export async function readInitramfs(
   }
 }
 
-function readPlainSegment(buffer: Uint8Array, offset: number, number: number, mayBeEarly: boolean): Segment {
+function unpackFrom(input: Uint8Array | ByteSource): NonNullable<InitramfsOptions["unpack"]> {
+  const source = sourceOf(input);
+  return ({ offset, length }, limitBytes) => decompress(new SubSource(source, offset, length), { limitBytes });
+}
+
+function readPlainSegment(source: BufferedSource, offset: number, number: number, mayBeEarly: boolean): Segment {
+  const length = archiveEnd(source, offset) - offset;
+  if (length > MAX_ARCHIVE_BYTES) {
+    const message = `Cannot read segment ${number} (an archive) of ${length} bytes: expected at most ${MAX_ARCHIVE_BYTES}`;
+    throw new FormatError(message, { format: "initramfs", offset });
+  }
   try {
-    const { archive } = scanCpio(buffer.subarray(offset), { stopAfterTrailer: true });
+    const { archive } = scanCpio(source.read(offset, length), { stopAfterTrailer: true });
     const early = mayBeEarly && isEarly(archive);
     return { offset, length: archive.bytes.length, method: "none", early, archive };
   } catch (cause) {
@@ -86,14 +112,15 @@ function readPlainSegment(buffer: Uint8Array, offset: number, number: number, ma
 }
 
 async function readPackedSegment(
-  buffer: Uint8Array,
+  source: BufferedSource,
   offset: number,
   number: number,
-  unpack: (stream: Uint8Array) => Promise<Decompressed>,
+  unpack: (rest: InitramfsPart) => Promise<Decompressed>,
 ): Promise<Segment> {
-  const rest = buffer.subarray(offset);
-  const method = detectCompression(rest);
-  if (method === undefined && rest[0] === FIRST_BYTE) {
+  const rest = { offset, length: source.size - offset };
+  const head = source.read(offset, Math.min(MAGIC_SIZE, rest.length));
+  const method = detectCompression(head);
+  if (method === undefined && head[0] === FIRST_BYTE) {
     throw new FormatError(
       `Cannot read segment ${number}: an archive must start at a multiple of ${ALIGNMENT}: pad what stands before it`,
       { format: "initramfs", offset },
@@ -107,12 +134,12 @@ async function readPackedSegment(
     const archive = parseCpio(stream.output);
     return { offset, length: stream.consumed, method: stream.method, early: false, archive };
   } catch (cause) {
-    // Offsets in the unpacked data are no offsets in the buffer: the message keeps them, the error points at the segment.
+    // Offsets in the unpacked data are no offsets in the initrd: the message keeps them, the error points at the segment.
     throw inSegment(cause, `what ${name} unpacks to`, offset, undefined);
   }
 }
 
-/** Says which segment an error belongs to; `base` turns its offset into one of the buffer. */
+/** Says which segment an error belongs to; `base` turns its offset into one of the initrd. */
 function inSegment(cause: unknown, name: string, segmentOffset: number, base: number | undefined): unknown {
   if (!(cause instanceof FormatError)) return cause;
   const offset = base === undefined || cause.offset === undefined ? segmentOffset : base + cause.offset;

@@ -75,6 +75,9 @@ export const MAX_FIELD = 0xffff_ffff;
 /** More entries than any file system that goes into memory; each costs some hundred bytes when parsed. */
 export const MAX_ENTRIES = 1 << 22;
 
+/** The largest typed array of Node.js 20. */
+export const MAX_ARCHIVE_BYTES = 2 ** 32;
+
 /** An initrd has a handful of segments; a unified kernel image adds one for each credential and extension. */
 export const MAX_SEGMENTS = 1 << 12;
 
