@@ -1,4 +1,5 @@
 import type { ModuleDatabase, WantedModule } from "../kernel/index.ts";
+import type { NextStage } from "./types.ts";
 
 /** Where the kernel keeps code for a processor's own instructions, as opposed to drivers of crypto devices. */
 const PROCESSOR_CODE = /\/kernel\/arch\//;
@@ -12,4 +13,16 @@ export function hashAccelerators(database: ModuleDatabase): WantedModule[] {
     .resolveAlias("crypto-sha256")
     .filter((name) => PROCESSOR_CODE.test(`/${database.path(name) ?? ""}`))
     .map((name) => ({ name, reason: "sha256 with the processor's own instructions", optional: true }));
+}
+
+/** What systemd loads before anything else, where it is not there (src/core/kmod-setup.c); later versions more of it. */
+const LOADED_BY_SYSTEMD = ["autofs4", "qemu_fw_cfg", "virtio_rng", "virtio_console"];
+
+/**
+ * Modules that the image's init would load at its very start. Carried by the first stage they need no search in the
+ * image's lists of modules and no unpacking, and have no signature to check where that is how modules are treated.
+ */
+export function earlyModules(nextStage: NextStage): WantedModule[] {
+  if (nextStage.kind !== "systemd") return [];
+  return LOADED_BY_SYSTEMD.map((name) => ({ name, reason: "systemd loads it before anything else", optional: true }));
 }

@@ -72,7 +72,11 @@ function moduleSteps({ accelerators, required, drivers, buses }: ModuleSelection
     steps.push(loadStep(run[0]?.required === true ? "modules" : "try-modules", run));
   }
   if (drivers.length > 0) {
-    steps.push(step("coldplug", buses, [`${drivers.length} drivers, loaded where their device is present`]));
+    steps.push(
+      step("coldplug", buses, [
+        `${drivers.length} drivers; those whose device is there are loaded until the image is found`,
+      ]),
+    );
   }
   return steps;
 }

@@ -12,13 +12,13 @@ import {
   requireFeatures,
   type WantedModule,
 } from "../kernel/index.ts";
-import { hashAccelerators } from "./accelerators.ts";
+import { earlyModules, hashAccelerators } from "./accelerators.ts";
 import { busOfAlias } from "./buses.ts";
-import type { ColdplugDriver } from "./types.ts";
+import type { ColdplugDriver, NextStage } from "./types.ts";
 
 export interface SelectionOptions {
   readonly drivers: DriverSelection;
-  /** Load faster implementations of sha256 first. */
+  /** Load faster implementations of sha256, and what the next stage would load at its start. */
   readonly accelerate: boolean;
 }
 
@@ -43,20 +43,26 @@ const FEATURES: readonly FeatureName[] = ["erofs", "dm", "dm-verity", "sha256", 
  */
 export function selectModules(
   database: ModuleDatabase,
+  nextStage: NextStage,
   options: SelectionOptions,
   config?: KernelConfig,
 ): ModuleSelection {
   const facts = { needs: knownNeeds(config) };
   const accelerators = planModules(database, options.accelerate ? hashAccelerators(database) : [], facts);
+  const early = options.accelerate ? earlyModules(nextStage) : [];
   const features = requireFeatures(database, FEATURES, config).flatMap((status) => status.wanted);
-  const { hotplugged, unconditional } = splitByHardware(database, driverModules(database, options.drivers));
+  const { hotplugged, unconditional } = splitByHardware(database, [
+    ...early,
+    ...driverModules(database, options.drivers),
+  ]);
   const required = planModules(database, [...features, ...unconditional], {
     ...facts,
     loaded: accelerators.modules.map((module) => module.name),
   });
 
   const loaded = [...accelerators.modules, ...required.modules].map((module) => module.name);
-  const plans = hotplugged.map((wish) => planModules(database, [wish], { ...facts, loaded }));
+  // Not optional: without what a driver depends on, the kernel refuses it.
+  const plans = hotplugged.map((wish) => planModules(database, [{ ...wish, optional: false }], { ...facts, loaded }));
   const drivers = plans.flatMap(({ modules }, index): ColdplugDriver[] => {
     // Not among them where it is loaded already, because something that every machine needs needs it.
     const module = modules.find(({ name }) => name === hotplugged[index]?.name);

@@ -38,10 +38,13 @@ export function encodePlan(plan: Pick<Plan, "steps">): string {
   return `${[PLAN_HEADER, ...plan.steps.map(stepLine)].join("\n")}\n`;
 }
 
-/** The text of /lazyrd/drivers: "PATTERN MODULE..." a line. @throws FormatError as `stepLine` does. */
+/** Before a module that its driver can do without. */
+const OPTIONAL = "?";
+
+/** The text of /lazyrd/drivers: "PATTERN [?]MODULE..." a line. @throws FormatError as `stepLine` does. */
 export function encodeDrivers(drivers: readonly ColdplugDriver[]): string {
   const lines = drivers.flatMap(({ patterns, modules }) => {
-    const names = modules.map((module) => module.name);
+    const names = modules.map(({ name, required }) => (required ? name : `${OPTIONAL}${name}`));
     return patterns.map((pattern) => `${lineOf([firstStagePattern(pattern), ...names])}\n`);
   });
   return lines.join("");

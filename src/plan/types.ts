@@ -32,7 +32,7 @@ export interface PlanStep {
 /** A driver that coldplug may load: on a match of one of the patterns, these modules in this order. */
 export interface ColdplugDriver {
   readonly module: PlannedModule;
-  /** In load order: what the driver needs and the plan does not load anyway, and the driver. */
+  /** In load order: what the driver needs and the plan does not load anyway, and the driver. Soft ones are not required. */
   readonly modules: readonly PlannedModule[];
   /** Alias patterns as the kernel's modules have them. */
   readonly patterns: readonly ByteString[];

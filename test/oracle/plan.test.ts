@@ -80,6 +80,8 @@ describe("the first stage's program", () => {
   });
 });
 
+const AS_THEY_ARE = { signatures: "keep", symbols: "auto" } as const;
+
 describe.each(FLAVOURS)("kernel %s", (flavour) => {
   const open = async () => {
     const { release, modules } = kernelFixture(flavour);
@@ -89,7 +91,7 @@ describe.each(FLAVOURS)("kernel %s", (flavour) => {
   const compile = async (set: DriverSetName) => {
     const source = await open();
     const options = sampleOptions([], { drivers: { kind: "set", set } });
-    const selection = selectModules(source.database, options);
+    const selection = selectModules(source.database, { kind: "systemd", init: "/init" }, options);
     const modules = modulesOf(selection);
     const plan = compilePlan(selection, modules, SAMPLE_IMAGE, { kind: "systemd", init: "/init" }, options);
     return { source, selection, plan };
@@ -168,7 +170,7 @@ describe.each(FLAVOURS)("kernel %s", (flavour) => {
   test.each(SETS)("%s: the whole first stage keeps its promise of size", async (set) => {
     const { source, plan } = await compile(set);
     const program = readFileSync(packageFile("dist/first-stage/init-x86_64"));
-    const files = await Promise.all(plan.modules.map(({ path, name }) => readModule(source, path, name, "keep")));
+    const files = await Promise.all(plan.modules.map(({ path, name }) => readModule(source, path, name, AS_THEY_ARE)));
     const kept = { early: new Uint8Array(), bootconfig: undefined };
     const archive = await encodeFirstStage(firstStageTree(program, plan, files), kept, "zstd");
     expect(archive.length).toBeLessThanOrEqual(MAX_ARCHIVE_BYTES[set]);
@@ -179,6 +181,7 @@ describe.each(FLAVOURS)("kernel %s", (flavour) => {
 test("generic has the driver without which older VMware machines restart for ever", async () => {
   const { release, modules } = kernelFixture("6.12-amd64");
   const database = await parseModuleDatabase(readHostTree(modules), { release });
-  const { drivers } = selectModules(database, sampleOptions([], { drivers: { kind: "set", set: "generic" } }));
+  const options = sampleOptions([], { drivers: { kind: "set", set: "generic" } });
+  const { drivers } = selectModules(database, { kind: "systemd", init: "/init" }, options);
   expect(drivers.map(({ module }) => module.name)).toContain("mptspi");
 });

@@ -2,15 +2,22 @@ import { type ModuleDatabase, parseModuleDatabase } from "../../src/kernel/index
 import type { ImageFacts, PlanOptions } from "../../src/plan/index.ts";
 import { sampleModules } from "./kernel-samples.ts";
 
-/** A kernel in which each kind of module that a plan knows occurs once; by module: what it needs, its aliases. */
-const MODULES: Readonly<Record<string, { needs?: string; aliases?: readonly string[] }>> = {
+interface SampleModule {
+  readonly needs?: string;
+  readonly aliases?: readonly string[];
+  /** Softly, before it. */
+  readonly asksFor?: string;
+}
+
+/** A kernel in which each kind of module that a plan knows occurs once. */
+const MODULES: Readonly<Record<string, SampleModule>> = {
   "kernel/arch/x86/crypto/sha256-ssse3.ko": { aliases: ["cpu:type:x86,ven*fam*mod*:feature:*0089*", "crypto-sha256"] },
   "kernel/drivers/crypto/fancy-card.ko": { aliases: ["pci:v00001234d*", "crypto-sha256"] },
   "kernel/crypto/crc32c_generic.ko": { aliases: ["crypto-crc32c", "crc32c"] },
   "kernel/fs/erofs/erofs.ko": { needs: "kernel/lib/libcrc32c.ko", aliases: ["fs-erofs"] },
   "kernel/lib/libcrc32c.ko": {},
   "kernel/drivers/md/dm-mod.ko": { aliases: ["devname:mapper/control", "char-major-10-236"] },
-  "kernel/drivers/md/dm-bufio.ko": { needs: "kernel/drivers/md/dm-mod.ko" },
+  "kernel/drivers/md/dm-bufio.ko": { needs: "kernel/drivers/md/dm-mod.ko", asksFor: "soft" },
   "kernel/drivers/md/dm-verity.ko": { needs: "kernel/drivers/md/dm-bufio.ko kernel/drivers/md/dm-mod.ko" },
   "kernel/drivers/block/virtio_blk.ko": { needs: "kernel/drivers/virtio/virtio.ko", aliases: ["virtio:d00000002v*"] },
   "kernel/drivers/virtio/virtio.ko": {},
@@ -29,21 +36,29 @@ const MODULES: Readonly<Record<string, { needs?: string; aliases?: readonly stri
   "kernel/drivers/misc/odd.ko": { aliases: ["platform:Fixed bus", "acpi*:[!A]\\*x-y:*"] },
 };
 
-const FILES: Readonly<Record<string, string>> = {
-  "modules.dep": Object.entries(MODULES)
-    .map(([path, { needs = "" }]) => `${path}: ${needs}\n`)
-    .join(""),
-  "modules.alias": Object.entries(MODULES)
-    .flatMap(([path, { aliases = [] }]) => aliases.map((alias) => `alias ${alias} ${path.replace(/.*\/|\.ko/g, "")}\n`))
-    .join(""),
-  "modules.softdep": "softdep dm-bufio pre: soft\n",
-  "modules.builtin": "kernel/fs/overlayfs/overlay.ko\nkernel/crypto/sha256_generic.ko\n",
-  "modules.builtin.modinfo": "sha256_generic.alias=crypto-sha256\0sha256_generic.file=crypto/sha256_generic\0",
-  ...Object.fromEntries(Object.keys(MODULES).map((path) => [path, ""])),
-};
+function filesOf(modules: Readonly<Record<string, SampleModule>>): Record<string, string> {
+  const all = Object.entries(modules).map(([path, module]) => ({
+    path,
+    name: path.replace(/.*\/|\.ko/g, ""),
+    ...module,
+  }));
+  return {
+    "modules.dep": all.map(({ path, needs = "" }) => `${path}: ${needs}\n`).join(""),
+    "modules.alias": all
+      .flatMap(({ name, aliases = [] }) => aliases.map((alias) => `alias ${alias} ${name}\n`))
+      .join(""),
+    "modules.softdep": all
+      .map(({ name, asksFor }) => (asksFor === undefined ? "" : `softdep ${name} pre: ${asksFor}\n`))
+      .join(""),
+    "modules.builtin": "kernel/fs/overlayfs/overlay.ko\nkernel/crypto/sha256_generic.ko\n",
+    "modules.builtin.modinfo": "sha256_generic.alias=crypto-sha256\0sha256_generic.file=crypto/sha256_generic\0",
+    ...Object.fromEntries(all.map(({ path }) => [path, ""])),
+  };
+}
 
-export function sampleDatabase(): Promise<ModuleDatabase> {
-  return parseModuleDatabase(sampleModules(FILES));
+/** @param more modules that it has besides its own */
+export function sampleDatabase(more: Readonly<Record<string, SampleModule>> = {}): Promise<ModuleDatabase> {
+  return parseModuleDatabase(sampleModules(filesOf({ ...MODULES, ...more })));
 }
 
 const ROOT_HASH = "00112233445566778899aabbccddeeff0123456789abcdef0123456789abcdef";

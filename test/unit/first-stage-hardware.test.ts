@@ -4,6 +4,8 @@ import { expectPolicy, failureOf } from "./first-stage/faults.ts";
 import { DRIVERS, IMAGE, logOf, planFor, planWith, type Story, tell, textOf } from "./first-stage/machine.ts";
 
 const NANOSECONDS_IN_MS = 1_000_000;
+/** A step that loads all drivers that the machine needs, finds no disk, and fails. */
+const NO_DISK = "device none partuuid=00000000-0000-0000-0000-000000000000 timeout=0s";
 const NO_GPT = new Uint8Array(1 << 20);
 
 describe("waiting for the image's disk", () => {
@@ -192,10 +194,62 @@ describe("coldplug", () => {
     expect(failureOf(boot)).toMatchObject({ line: 5, verb: "device" });
   });
 
+  test("goes on without a module that its driver can do without, and says so", () => {
+    const story = (refusal: "ENODEV" | "ENOKEY"): Story => ({
+      drivers: DRIVERS.map((line) => line.replace(" ", " ?faster ")),
+      modules: { faster: { refusal } },
+    });
+    for (const refusal of ["ENODEV", "ENOKEY"] as const) {
+      const boot = tell(story(refusal));
+      expect(boot.end.kind).toBe("exec");
+      expect(boot.kernel.modules.loaded).toEqual(expect.arrayContaining(["virtio_pci", "virtio_blk"]));
+      expect(textOf(boot).includes("refused the module faster")).toBe(refusal === "ENOKEY");
+    }
+  });
+
+  test("ends a driver at a module that it needs", () => {
+    const boot = tell({
+      drivers: ["pci:v00001AF4d* ?faster needed other", ...DRIVERS],
+      modules: { faster: {}, needed: { refusal: "ENOKEY" }, other: {} },
+    });
+    expect(boot.end.kind).toBe("exec");
+    expect(boot.kernel.modules.loaded).toContain("faster");
+    expect(boot.kernel.modules.loaded).not.toContain("other");
+  });
+
   test("loads nothing that no device asks for", () => {
     const boot = tell({ drivers: [...DRIVERS, "pci:v000010DE* gpu"], modules: { gpu: {} } });
     expect(boot.end.kind).toBe("exec");
     expect(boot.kernel.modules.loaded).not.toContain("gpu");
+  });
+
+  test("loads drivers in the order of the table, and none any more when the disk is there", () => {
+    const boot = tell({
+      drivers: ["test:fast probe", ...DRIVERS, "test:slow ahci"],
+      modules: { probe: {}, ahci: {} },
+      plan: planWith("coldplug", "coldplug test pci virtio"),
+      hardware: ({ buses }) => {
+        buses.addDevice({ bus: "test", name: "1", modalias: "test:slow" });
+        buses.addDevice({ bus: "test", name: "2", modalias: "test:fast" });
+      },
+    });
+    expect(boot.end.kind).toBe("exec");
+    expect(boot.kernel.modules.loaded.slice(-4)).toEqual(["probe", "virtio_ring", "virtio_pci", "virtio_blk"]);
+  });
+
+  test("sees a device that took the place of another while it waited", () => {
+    const boot = tell({
+      hasDisk: false,
+      plan: planWith("coldplug", "coldplug virtio"),
+      hardware: ({ buses, clock }) => {
+        buses.addDevice({ bus: "virtio", name: "virtio0", modalias: "virtio:d00000001v00001AF4" });
+        clock.schedule(300, () => {
+          buses.removeDevice("virtio", "virtio0");
+          buses.addDevice({ bus: "virtio", name: "virtio1", modalias: "virtio:d00000002v00001AF4" });
+        });
+      },
+    });
+    expect(boot.end.kind).toBe("exec");
   });
 
   test("passes over buses that are not there and devices without a modalias", () => {
@@ -277,7 +331,7 @@ describe("patterns of drivers", () => {
     const boot = tell({
       drivers: [`${pattern} probe`, ...DRIVERS],
       modules: { probe: {} },
-      plan: ["coldplug test"],
+      plan: ["coldplug test", NO_DISK],
       hardware: ({ buses }) => buses.addDevice({ bus: "test", name: "device", modalias }),
     });
     expect(boot.kernel.modules.loaded).toEqual(
@@ -289,7 +343,7 @@ describe("patterns of drivers", () => {
     const boot = tell({
       drivers: [`${"*a".repeat(300)}b probe`],
       modules: { probe: {} },
-      plan: ["coldplug test"],
+      plan: ["coldplug test", NO_DISK],
       hardware: ({ buses }) => buses.addDevice({ bus: "test", name: "device", modalias: "a".repeat(3000) }),
     });
     expect(boot.kernel.modules.loaded).toEqual([]);

@@ -224,7 +224,7 @@ describe("what an administrator sees", () => {
   test("is never cut off, however much a boot has to say", () => {
     const drivers = Array.from({ length: 40 }, (_, index) => `test:* missing${index}`);
     const boot = tell({
-      plan: ["coldplug test", "nonsense"],
+      plan: ["coldplug test", "device data partuuid=00000000-0000-0000-0000-000000000000 timeout=0s"],
       drivers,
       hardware: ({ buses }) => buses.addDevice({ bus: "test", name: "device", modalias: "test:1" }),
     });

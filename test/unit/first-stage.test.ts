@@ -65,8 +65,9 @@ describe("a boot that goes well", () => {
       "switch",
     ]);
     expect(logOf(boot)[0]).toMatch(/^plan of 10 steps, read after \d+\.\d ms$/);
-    expect(logOf(boot)[2]).toMatch(/^coldplug 3 loaded, \d+\.\d ms$/);
-    expect(logOf(boot)[3]).toMatch(/^device data is \/dev\/vda1, /);
+    expect(logOf(boot)[2]).toMatch(/^coldplug 2 drivers at hand, \d+\.\d ms$/);
+    expect(logOf(boot)[3]).toMatch(/^device data is \/dev\/vda1, 3 modules loaded, \d+\.\d ms$/);
+    expect(logOf(boot)[4]).toMatch(/^device hash is \/dev\/vda2, \d+\.\d ms$/);
   });
 
   test("leaves a timeline of all steps", () => {

@@ -19,7 +19,7 @@ const SYSTEMD: NextStage = { kind: "systemd", init: "/init" };
 const SCRIPT: NextStage = { kind: "script", init: "/init" };
 
 async function compile(options: PlanOptions, nextStage: NextStage = SYSTEMD) {
-  const selection = selectModules(await sampleDatabase(), options);
+  const selection = selectModules(await sampleDatabase(), nextStage, options);
   return { selection, plan: compilePlan(selection, modulesOf(selection), SAMPLE_IMAGE, nextStage, options) };
 }
 
@@ -124,7 +124,10 @@ describe("the choice of modules", () => {
   test("sets take what is there and say what is not", async () => {
     const { selection } = await compile(sampleOptions([], { drivers: { kind: "set", set: "virtio" } }));
     expect(selection.drivers.map(({ module }) => module.name)).toEqual(["virtio_blk", "sd_mod"]);
-    expect(selection.absent.map(({ name }) => name)).toEqual(["virtio_pci", "virtio_mmio", "virtio_scsi"]);
+    expect(selection.absent.map(({ name }) => name)).toEqual([
+      ...["autofs4", "qemu_fw_cfg", "virtio_rng", "virtio_console"],
+      ...["virtio_pci", "virtio_mmio", "virtio_scsi"],
+    ]);
     expect(selection.builtin.map(({ name }) => name)).toEqual(["sha256_generic"]);
   });
 
@@ -136,10 +139,28 @@ describe("the choice of modules", () => {
     expect(selection.drivers[0]?.module.reasons[0]).toContain(device);
   });
 
+  test("what systemd loads before anything else comes along, as its hardware does", async () => {
+    const database = await sampleDatabase({
+      "kernel/fs/autofs/autofs4.ko": {},
+      "kernel/drivers/firmware/qemu_fw_cfg.ko": { aliases: ["acpi*:QEMU0002:*"] },
+    });
+    const choose = (nextStage: NextStage, accelerate: boolean) => {
+      const { required, drivers } = selectModules(database, nextStage, sampleOptions(["sd_mod"], { accelerate }));
+      return { required: required.map(({ name }) => name), drivers: drivers.map(({ module }) => module.name) };
+    };
+    const systemd = choose(SYSTEMD, true);
+    expect(systemd.required.at(-1)).toBe("autofs4");
+    expect(systemd.drivers).toEqual(["qemu_fw_cfg", "sd_mod"]);
+    for (const other of [choose(SCRIPT, true), choose(SYSTEMD, false)]) {
+      expect(other.required).not.toContain("autofs4");
+      expect(other.drivers).toEqual(["sd_mod"]);
+    }
+  });
+
   test("a driver that was asked for by name must be there", async () => {
     const database = await sampleDatabase();
-    expect(() => selectModules(database, sampleOptions(["nvme"]))).toThrow(UsageError);
-    expect(() => selectModules(database, sampleOptions(["nvme"]))).toThrow(/Cannot find in kernel .*nvme/);
+    expect(() => selectModules(database, SYSTEMD, sampleOptions(["nvme"]))).toThrow(UsageError);
+    expect(() => selectModules(database, SYSTEMD, sampleOptions(["nvme"]))).toThrow(/Cannot find in kernel .*nvme/);
   });
 
   test("each module has one file, in an order in which it can be loaded", async () => {
@@ -168,6 +189,18 @@ describe("drivers", () => {
         "",
       ].join("\n"),
     );
+  });
+
+  test("say which modules they can do without, and no more than these", async () => {
+    const database = await sampleDatabase({
+      "kernel/drivers/block/host.ko": {
+        needs: "kernel/drivers/scsi/scsi_mod.ko",
+        aliases: ["pci:v1*"],
+        asksFor: "no-hardware odd",
+      },
+    });
+    const { drivers } = selectModules(database, SYSTEMD, sampleOptions(["host"]));
+    expect(encodeDrivers(drivers)).toBe("pci:v1* scsi_mod ?no_hardware ?odd host\n");
   });
 });
 

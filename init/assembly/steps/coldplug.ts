@@ -3,103 +3,172 @@ import * as kernel from "../kernel";
 import { Step } from "../plan";
 import { because, compose, currentProblem, ERROR, outcome, problem, say } from "../report";
 import { PATH_MAX, Text, Writer, path } from "../text";
-import { isLoaded, loadModule, modulesLoaded } from "./modules";
+import { foundNoUse, loadModule, modulesLoaded } from "./modules";
 
 const LINE_FEED: u8 = 0x0a;
 const SPACE: u8 = 0x20;
 const STAR: u8 = 0x2a;
 const MINUS: u8 = 0x2d;
 const QUESTION_MARK: u8 = 0x3f;
+/** Before a module that its driver can do without. */
+const OPTIONAL = QUESTION_MARK;
 const OPENING_BRACKET: u8 = 0x5b;
 const CLOSING_BRACKET: u8 = 0x5d;
 
 /** The kernel hands out a modalias in at most one page of text. */
 const MODALIAS_CAPACITY: i32 = 4096;
 
-/** A driver that one kind of hardware needs: what to load when a device's modalias matches. */
+/** A module that a driver asks for. */
+@final
+class Need {
+  constructor(
+    readonly module: Text,
+    /** The driver can do without it. */
+    readonly isOptional: bool,
+  ) {}
+}
+
+/** A driver: what to load when the modalias of a device matches one of its patterns. */
 @final
 class Driver {
-  failed: bool = false;
+  readonly patterns: Text[] = [];
+  /** In load order, the driver itself among them. */
+  readonly needs: Need[] = [];
+  /** A device that it drives is, or was, there. */
+  isNeeded: bool = false;
+  /** Loaded, or refused: neither is tried again. */
+  isDone: bool = false;
 
-  constructor(
-    readonly pattern: Text,
-    /** In load order; the driver itself last. */
-    readonly modules: Text[],
-  ) {}
-
-  get name(): Text {
-    return this.modules[this.modules.length - 1];
+  /** @param modules the part of a line behind the pattern */
+  constructor(readonly modules: Text) {
+    let from = 0;
+    for (let i = 0; i <= modules.length; i++) {
+      if (i < modules.length && modules.at(i) != SPACE) continue;
+      const isOptional = modules.at(from) == OPTIONAL;
+      const start = isOptional ? from + 1 : from;
+      if (i > start) this.needs.push(new Need(modules.slice(start, i), isOptional));
+      from = i + 1;
+    }
   }
 }
 
+/** A folder of /sys/bus. */
+@final
+class Bus {
+  /** When all its devices were looked at for the last time. */
+  deviceCount: i32 = 0;
+
+  constructor(readonly name: Text) {}
+}
+
+/** The order in which they are loaded, too. */
 const drivers: Driver[] = [];
-const buses: Text[] = [];
+const buses: Bus[] = [];
 const devicesOfBus = new DirectoryReader();
 const file = new Writer(PATH_MAX);
 const modalias = memory.data(MODALIAS_CAPACITY);
 
 /**
- * `coldplug BUS...`: loads the drivers, out of /lazyrd/drivers, whose pattern matches a device on one of these
- * buses. Waiting for a device repeats it, because a driver makes new devices appear.
+ * `coldplug BUS...`: reads /lazyrd/drivers and says on which buses devices are looked for. Drivers are loaded by
+ * `device`, for as long as its disk is not there: what the way to the image does not need is left to the next stage.
  */
 export function coldplugStep(step: Step): bool {
   const table = readWholeFile(path("/lazyrd/drivers"));
   if (table === null) return because(problem("cannot read /lazyrd/drivers"), -kernel.ENOENT);
   parseDrivers(table);
-  for (let i = 1; i < step.words.length; i++) buses.push(step.words[i]);
-  const before = modulesLoaded();
-  coldplug();
-  outcome().number(modulesLoaded() - before).literal(" loaded");
+  for (let i = 1; i < step.words.length; i++) buses.push(new Bus(step.words[i]));
+  outcome().number(drivers.length).literal(" drivers at hand");
   return true;
 }
 
 /**
- * Loads what the devices that are there now need. A driver that the kernel refuses is reported once and left
- * out: the disk may well be behind another one, and if it is not, the wait for it says so.
+ * Loads the next driver, in the order of the table, that a device needs; false when there is none left. A driver that
+ * the kernel refuses is reported once and left out: the disk may well be behind another one, and if it is not, the
+ * wait for it says so.
  */
-export function coldplug(): void {
-  for (let i = 0; i < buses.length; i++) {
-    file.reset().literal("/sys/bus/").text(buses[i]).literal("/devices");
-    if (devicesOfBus.open(kernel.AT_FDCWD, file.path()) < 0) continue; // a bus that this machine does not have
-    file.literal("/");
-    const base = file.length;
-    while (devicesOfBus.next()) {
-      file.truncate(base).bytes(devicesOfBus.name, devicesOfBus.nameLength).literal("/modalias");
-      const length = readSmallFile(file.path(), modalias, MODALIAS_CAPACITY);
-      if (length > 0) loadDriversFor(modalias, length);
-    }
-  }
-}
-
-function loadDriversFor(alias: usize, length: i32): void {
+export function loadNextDriver(): bool {
+  for (let i = 0; i < buses.length; i++) lookAtDevices(buses[i]);
   for (let i = 0; i < drivers.length; i++) {
     const driver = drivers[i];
-    if (driver.failed || isLoaded(driver.name)) continue;
-    if (!matches(driver.pattern.start, driver.pattern.length, alias, length)) continue;
-    for (let j = 0; j < driver.modules.length; j++) {
-      if (loadModule(driver.modules[j])) continue;
-      driver.failed = true;
-      compose().text(currentProblem());
-      say(ERROR);
-      break;
-    }
+    if (driver.isDone || !driver.isNeeded) continue;
+    driver.isDone = true;
+    const before = modulesLoaded();
+    loadDriver(driver);
+    if (modulesLoaded() > before) return true;
+  }
+  return false;
+}
+
+/** Has the next look take all devices for new: one may have come in the place of another. */
+export function forgetDevices(): void {
+  for (let i = 0; i < buses.length; i++) buses[i].deviceCount = 0;
+}
+
+/** Notes which drivers the devices on a bus need, unless there are as many of them as at the last look. */
+function lookAtDevices(bus: Bus): void {
+  file.reset().literal("/sys/bus/").text(bus.name).literal("/devices");
+  const count = countEntries();
+  if (count == bus.deviceCount) return;
+  bus.deviceCount = count;
+  if (devicesOfBus.open(kernel.AT_FDCWD, file.path()) < 0) return;
+  file.literal("/");
+  const base = file.length;
+  while (devicesOfBus.next()) {
+    file.truncate(base).bytes(devicesOfBus.name, devicesOfBus.nameLength).literal("/modalias");
+    const length = readSmallFile(file.path(), modalias, MODALIAS_CAPACITY);
+    if (length > 0) noteNeeds(modalias, length);
   }
 }
 
-/** Lines of "PATTERN MODULE...": see docs/plan.md. */
+/** Of the folder in `file`; none where there is no such folder: a bus that this machine does not have. */
+function countEntries(): i32 {
+  let count = 0;
+  if (devicesOfBus.open(kernel.AT_FDCWD, file.path()) < 0) return count;
+  while (devicesOfBus.next()) count++;
+  return count;
+}
+
+function noteNeeds(alias: usize, length: i32): void {
+  for (let i = 0; i < drivers.length; i++) {
+    const driver = drivers[i];
+    if (!driver.isNeeded && isFor(driver, alias, length)) driver.isNeeded = true;
+  }
+}
+
+function isFor(driver: Driver, alias: usize, length: i32): bool {
+  for (let i = 0; i < driver.patterns.length; i++) {
+    const pattern = driver.patterns[i];
+    if (matches(pattern.start, pattern.length, alias, length)) return true;
+  }
+  return false;
+}
+
+/** Ends at the first module that is refused and that the driver cannot do without. */
+function loadDriver(driver: Driver): void {
+  for (let i = 0; i < driver.needs.length; i++) {
+    const need = driver.needs[i];
+    if (loadModule(need.module) || (need.isOptional && foundNoUse())) continue;
+    compose().text(currentProblem());
+    say(ERROR);
+    if (!need.isOptional) return;
+  }
+}
+
+/** Lines of "PATTERN MODULE...": see docs/plan.md. Those of one driver stand together. */
 function parseDrivers(table: Text): void {
   let from = 0;
-  let words: Text[] = [];
   for (let i = 0; i <= table.length; i++) {
-    const byte = i < table.length ? table.at(i) : LINE_FEED;
-    if (byte != SPACE && byte != LINE_FEED) continue;
-    if (i > from) words.push(table.slice(from, i));
+    if (i < table.length && table.at(i) != LINE_FEED) continue;
+    const line = table.slice(from, i);
     from = i + 1;
-    if (byte == LINE_FEED) {
-      if (words.length > 1) drivers.push(new Driver(words[0], words.slice(1)));
-      words = [];
-    }
+    const end = line.indexOf(SPACE);
+    if (end > 0) addDriver(line.slice(0, end), line.slice(end + 1, line.length));
   }
+}
+
+function addDriver(pattern: Text, modules: Text): void {
+  if (drivers.length == 0 || !drivers[drivers.length - 1].modules.same(modules)) drivers.push(new Driver(modules));
+  drivers[drivers.length - 1].patterns.push(pattern);
 }
 
 /**

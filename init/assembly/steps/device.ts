@@ -6,7 +6,8 @@ import { Step } from "../plan";
 import { outcome, problem } from "../report";
 import { PATH_MAX, Writer, path } from "../text";
 import { listenForUevents, waitForUevent } from "../uevents";
-import { coldplug } from "./coldplug";
+import { forgetDevices, loadNextDriver } from "./coldplug";
+import { modulesLoaded } from "./modules";
 
 const DEFAULT_TIMEOUT_MS: i32 = 10_000;
 
@@ -21,7 +22,10 @@ const node = new Writer(PATH_MAX);
 const scratch = new Writer(PATH_MAX);
 const seen = new Writer(400);
 
-/** `device NAME partuuid=UUID timeout=Ns`: waits until the partition is there and gives it a name. */
+/**
+ * `device NAME partuuid=UUID timeout=Ns`: loads drivers until the partition is there, waits for it when none is left to
+ * load, and gives it a name.
+ */
 export function deviceStep(step: Step): bool {
   const name = step.word(1);
   const uuid = step.option("partuuid");
@@ -31,8 +35,10 @@ export function deviceStep(step: Step): bool {
   }
   const timeoutMs = step.milliseconds("timeout", DEFAULT_TIMEOUT_MS);
   const deadline = kernel.clock() + <i64>timeoutMs * NANOSECONDS_IN_MS;
+  const modulesBefore = modulesLoaded();
   listenForUevents();
   while (!findPartition()) {
+    if (loadNextDriver()) continue;
     const leftMs = (deadline - kernel.clock()) / NANOSECONDS_IN_MS;
     if (leftMs <= 0) {
       const report = problem("no partition with PARTUUID ").text(uuid).literal(" after ").number(timeoutMs / 1000);
@@ -40,10 +46,12 @@ export function deviceStep(step: Step): bool {
       return false;
     }
     waitForUevent(<i32>min<i64>(leftMs, LONGEST_WAIT_MS));
-    coldplug();
+    forgetDevices();
   }
   const device = addDevice(name, node.toText());
   outcome().text(name).literal(" is ").text(device.node);
+  const loaded = modulesLoaded() - modulesBefore;
+  if (loaded > 0) outcome().literal(", ").number(loaded).literal(" modules loaded");
   return true;
 }
 
