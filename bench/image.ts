@@ -26,7 +26,7 @@ import { startThreads, type Workforce } from "../src/build/threads/index.ts";
 import { readInitramfs, treeOfInitramfs } from "../src/formats/cpio/index.ts";
 import { compressedFiles, planErofs } from "../src/formats/erofs/index.ts";
 import { DEFAULT_BLOCK_SIZES, VerityHasher } from "../src/formats/verity/index.ts";
-import { readSharedInput } from "../src/host/index.ts";
+import { openSharedInput } from "../src/host/index.ts";
 import type { Tree } from "../src/tree/index.ts";
 import { initrdFixture, kernelFixture } from "../test/support/fixtures.ts";
 import { best, type Cost, inTurns, measureCommand } from "./commands.ts";
@@ -86,7 +86,7 @@ async function main(): Promise<void> {
 /** From the tree in memory, or from files in a folder, to the image's file. */
 async function benchImages(folder: string): Promise<Row[]> {
   const initrd = initrdFixture("dracut", "6.12-amd64");
-  const { tree } = treeOfInitramfs(await readInitramfs(readSharedInput(initrd, "the initrd")), { includeEarly: false });
+  const { tree } = treeOfInitramfs(await readInitramfs(openSharedInput(initrd, "the initrd")), { includeEarly: false });
   const root = join(folder, "tree");
   mkdirSync(root);
   measureCommand(`zstd -dcq ${initrd} | (cd ${root} && cpio -idm --quiet)`);

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { initrdFixture, kernelFixture } from "../test/support/fixtures.ts";
-import { type BootResult, benchBoots, describeBoots } from "./boots.ts";
+import { benchBoots, benchScaling, describeBoots } from "./boots.ts";
 import { type BuildResult, benchBuilds, describeBuilds } from "./builds.ts";
 
 /** Where committed results lie, with the command that made them. */
@@ -12,10 +12,13 @@ const RESULTS = fileURLToPath(new URL("./results/", import.meta.url));
 
 const MEMORY_FOLDER = "/dev/shm";
 
-const USAGE = `npm run bench [-- [boot] [build] [--runs N] [--save]]
-  boot     guest time until the initrd's own init runs: floor, classic, lazyrd (QEMU counts instructions)
+const PARTS = ["boot", "scaling", "build"] as const;
+
+const USAGE = `npm run bench [-- [boot] [scaling] [build] [--runs N] [--save]]
+  boot     guest time until the initrd's own init runs: floor, classic, lazyrd (lazyrd bench)
+  scaling  the same with more and more in the initrd
   build    seconds and memory of lazyrd build, beside the tools it replaces
-  --runs   how often each is repeated (default 5)
+  --runs   how often each is repeated, boots at most (default 5)
   --save   write bench/results/*.json, besides showing the table
 `;
 
@@ -27,21 +30,27 @@ async function main(): Promise<number> {
   }
   const runsAt = args.indexOf("--runs");
   const runs = runsAt === -1 ? 5 : Number(args[runsAt + 1]);
-  const parts = args.filter((arg) => arg === "boot" || arg === "build");
-  const wanted = (part: "boot" | "build"): boolean => parts.length === 0 || parts.includes(part);
+  const parts = PARTS.filter((part) => args.includes(part));
+  const wanted = (part: (typeof PARTS)[number]): boolean => parts.length === 0 || parts.includes(part);
   const input = { ...kernelFixture("6.12-amd64"), initrd: initrdFixture("dracut", "6.12-amd64") };
   // In memory where there is some: while the guest waits for its disk its clock follows the host's.
   const folder = mkdtempSync(join(existsSync(MEMORY_FOLDER) ? MEMORY_FOLDER : tmpdir(), "lazyrd-bench-"));
   try {
     if (wanted("boot")) {
-      const results: BootResult[] = await benchBoots(input, folder, runs);
+      const results = benchBoots(input, folder, runs);
       process.stdout.write(describeBoots(results));
-      save(args, "boot", results);
+      save(args, "boot", withCommand("boot", results));
+    }
+    if (wanted("scaling")) {
+      const { points, ...results } = benchScaling(input, folder, runs);
+      process.stdout.write(describeBoots(results));
+      // As `lazyrd report --scaling` takes it.
+      save(args, "scaling", points);
     }
     if (wanted("build")) {
       const results: BuildResult[] = await benchBuilds(input, folder, runs);
       process.stdout.write(describeBuilds(results));
-      save(args, "build", results);
+      save(args, "build", withCommand("build", results));
     }
   } finally {
     rmSync(folder, { recursive: true });
@@ -49,11 +58,14 @@ async function main(): Promise<number> {
   return 0;
 }
 
-function save(args: readonly string[], name: string, results: unknown): void {
+function withCommand(name: string, results: unknown): object {
+  return { command: `npm run bench -- ${name} --save`, results };
+}
+
+function save(args: readonly string[], name: string, content: unknown): void {
   if (!args.includes("--save")) return;
   mkdirSync(RESULTS, { recursive: true });
-  const text = JSON.stringify({ command: `npm run bench -- ${name} --save`, results }, undefined, 2);
-  writeFileSync(join(RESULTS, `${name}.json`), `${text}\n`);
+  writeFileSync(join(RESULTS, `${name}.json`), `${JSON.stringify(content, undefined, 2)}\n`);
 }
 
 process.exitCode = await main();

@@ -23,7 +23,7 @@ export function qemuArguments(machine: Machine | FirmwareMachine): string[] {
     ...["-machine", `q35,accel=tcg${isFirmware ? FIRMWARE_MACHINE : ""}`, "-cpu", machine.cpuModel],
     ...["-m", `${machine.memoryMib}M`, "-smp", String(machine.cpus)],
     ...["-nodefaults", "-display", "none", "-no-reboot"],
-    ...(machine.countInstructions ? ["-icount", "shift=0,sleep=on"] : []),
+    ...(machine.countInstructions ? ["-icount", `shift=0,sleep=${machine.skipsIdle ? "off" : "on"}`] : []),
     ...["-serial", "stdio"],
     ...machine.serialFiles.flatMap((path) => ["-serial", `file:${path}`]),
     ...(machine.monitorSocket === undefined

@@ -1,6 +1,7 @@
 import { type ChildProcessByStdio, spawn } from "node:child_process";
 import type { Readable } from "node:stream";
 import { ToolError } from "../bytes/index.ts";
+import { onInterrupt } from "../host/index.ts";
 import { parseConsoleLine } from "./console.ts";
 import { QEMU, qemuArguments } from "./qemu.ts";
 import type { ConsoleLine, FirmwareMachine, Machine, RunEnd, RunRecord } from "./types.ts";
@@ -27,12 +28,14 @@ const MAX_TIMER_MS = 2 ** 31 - 1;
  */
 export async function runMachine(machine: Machine | FirmwareMachine, options: RunOptions): Promise<RunRecord> {
   const qemu = spawn(QEMU, qemuArguments(machine), { stdio: ["ignore", "pipe", "pipe"] });
+  const stopListening = onInterrupt(() => qemu.kill("SIGKILL"));
   try {
     const lines: ConsoleLine[] = [];
     const end = await waitForEnd(qemu, options, lines);
     if (end !== "guest-ended") await options.beforeStop?.();
     return { end, lines };
   } finally {
+    stopListening();
     await stop(qemu);
   }
 }

@@ -20,10 +20,14 @@ export interface Machine {
   readonly cpuModel: string;
   /**
    * Time counts instructions, one nanosecond each: the same boot gives the same figures on every host. While the guest
-   * waits, its time passes as on the host; were it to jump to the guest's next timer, as QEMU also offers
-   * (`sleep=off`), each wait for the disk would add some milliseconds or none, as chance has it.
+   * waits, its time passes as on the host, unless it `skipsIdle`.
    */
   readonly countInstructions: boolean;
+  /**
+   * With counted instructions: where all processors wait, time jumps to the guest's next timer. A slow answer of the disk
+   * then lets many timers pass: for hosts that do nothing else.
+   */
+  readonly skipsIdle?: boolean | undefined;
   /** Files that receive what the guest writes to further serial ports, ttyS1 first. */
   readonly serialFiles: readonly string[];
   /** Where QEMU listens for its monitor's commands, if anywhere. */
