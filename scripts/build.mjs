@@ -123,7 +123,7 @@ function buildPrograms() {
     chmodSync(program, 0o755);
   }
   // Threads start from a file: it cannot be inside of the program's.
-  bundle(inRoot("src", "build", "compress", "worker.ts"), inRoot("dist", "compress-worker.js"), REQUIRE);
+  bundle(inRoot("src", "build", "threads", "worker.ts"), inRoot("dist", "worker.js"), REQUIRE);
 }
 
 buildFirstStage();

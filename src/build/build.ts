@@ -1,22 +1,28 @@
 import { createHash } from "node:crypto";
-import { type PositionedSink, toHex, toText, UsageError } from "../bytes/index.ts";
+import { type ByteSource, fromText, toHex, toText, UsageError } from "../bytes/index.ts";
+import type { compress } from "../formats/compression/index.ts";
 import { readInitramfs, treeOfInitramfs } from "../formats/cpio/index.ts";
 import type { Architecture } from "../formats/gpt/index.ts";
 import { inFile, type OutputFolder } from "../host/index.ts";
 import { type DriverSelection, parseKernelImage } from "../kernel/index.ts";
 import { compilePlan, encodePlan, explainPlan, modulesOf, selectModules } from "../plan/index.ts";
+import { type Profile, parseProfile } from "../profile/index.ts";
 import { imageOverBudget } from "../sizes/index.ts";
 import { parseSize } from "../text/index.ts";
 import type { Tree } from "../tree/index.ts";
-import { compressImage } from "./compress/index.ts";
+import { BlockStore, type CompressionMeans, compressImage } from "./compress/index.ts";
 import type { BuildConfig } from "./config.ts";
 import { encodeFirstStage, firstStageTree } from "./first-stage.ts";
-import { GENERATION_FILES } from "./generation.ts";
-import { writeImage } from "./image.ts";
+import { GENERATION_FILES, OPTIONAL_FILES } from "./generation.ts";
+import { type ImageOptions, type SignRootHash, writeImage } from "./image.ts";
+import { layOutImage } from "./image-layout.ts";
+import { type ImageInputs, prepareImageTree } from "./image-tree.ts";
 import { encodeManifest, type Manifest } from "./manifest.ts";
 import { detectNextStage } from "./next-stage.ts";
 import type { ProgressListener } from "./progress.ts";
-import { findModules, keptParts, type ModuleTree, readModule, requireSameRelease } from "./sources.ts";
+import { findModules, keptParts, lookForModules, type ModuleTree, readModule, requireSameRelease } from "./sources.ts";
+import { sendable, sendablePart, type Workforce, withThreads } from "./threads/index.ts";
+import { prepareUki, type UkiInputs } from "./uki.ts";
 
 /** A file that was read, and its name for messages. */
 export interface InputFile {
@@ -24,10 +30,16 @@ export interface InputFile {
   readonly bytes: Uint8Array;
 }
 
+/** The same of a file that is too large to be held beside what is made of it. */
+export interface InputSource {
+  readonly path: string;
+  readonly source: ByteSource;
+}
+
 /** What a generation is made from: bytes, so that the result depends on nothing else. */
 export interface BuildInputs {
   readonly kernel: InputFile;
-  readonly initrd: InputFile;
+  readonly initrd: InputSource;
   /** Where to look for the kernel's modules, in this order. */
   readonly modules: readonly ModuleTree[];
   /** Whether the initrd's own modules will do where none of these has any; not when somebody named the place. */
@@ -36,6 +48,14 @@ export interface BuildInputs {
   readonly firstStageProgram: (architecture: Architecture) => Uint8Array;
   readonly drivers: DriverSelection;
   readonly config: BuildConfig;
+  /** What a boot of this initrd read (docs/formats/profile.md): the image is laid out for it. */
+  readonly profile?: InputFile | undefined;
+  /** What the settings in [image] name. */
+  readonly imageInputs?: ImageInputs;
+  /** Signs the image's root hash; without it, nobody does. */
+  readonly signRootHash?: SignRootHash | undefined;
+  /** For a unified kernel image; without them there is none. */
+  readonly uki?: UkiInputs | undefined;
   /** For the manifest: "lazyrd 0.1.0". */
   readonly generator: string;
 }
@@ -57,22 +77,40 @@ export async function buildGeneration(
   output: OutputFolder,
   progress: ProgressListener,
 ): Promise<BuildResult> {
+  const store = new BlockStore(() => output.scratchFile());
+  try {
+    return await withThreads((threads) => buildWith({ threads, store, progress }, inputs, output));
+  } finally {
+    store.close();
+  }
+}
+
+async function buildWith(means: CompressionMeans, inputs: BuildInputs, output: OutputFolder): Promise<BuildResult> {
+  const { threads, progress } = means;
   const { config, initrd } = inputs;
   const kernel = await inFile(inputs.kernel.path, () => usableKernel(inputs.kernel.bytes));
   const { architecture } = kernel;
 
+  const profile = await readProfile(inputs.profile);
+
   await progress("reading the initrd");
-  const { initramfs, tree, warnings, nextStage } = await inFile(initrd.path, async () => {
-    const initramfs = await readInitramfs(initrd.bytes);
-    const unpacked = treeOfInitramfs(initramfs, { includeEarly: false });
-    return { initramfs, ...unpacked, nextStage: detectNextStage(unpacked.tree) };
-  });
+  // While threads unpack it, this one looks through the modules.
+  const [{ initramfs, tree, warnings, nextStage }, initrdDigest, installed] = await Promise.all([
+    inFile(initrd.path, () => readInitrd(initrd.source, threads)),
+    threads.run("digest", sendablePart(initrd.source), initrd.source.size),
+    lookForModules(inputs.modules, kernel.release),
+  ]);
+
+  // Now rather than after the image has been written: whatever the stub or the kernel is not fit for is said here.
+  const commandLine = config.boot["command-line"];
+  const assembleUki =
+    inputs.uki && (await prepareUki(inputs.uki, { kernel: inputs.kernel, release: kernel.release, commandLine, tree }));
 
   await progress("choosing modules");
   const ownModules = inputs.acceptInitrdModules ? [{ path: initrd.path, tree }] : [];
-  const source = await findModules([...inputs.modules, ...ownModules], kernel.release);
+  const source = installed ?? (await findModules([...inputs.modules, ...ownModules], kernel.release));
   const { database } = source;
-  const kept = keptParts(initrd.bytes, initramfs);
+  const kept = keptParts(initrd.source, initramfs);
   const options = {
     drivers: inputs.drivers,
     accelerate: config["first-stage"].accelerate,
@@ -83,49 +121,76 @@ export async function buildGeneration(
     skipNames: kept.topLevelNames,
   };
   const { selection, modules, files } = await inFile(source.path, async () => {
-    const selection = selectModules(database, options);
+    const selection = selectModules(database, nextStage, options);
     const modules = modulesOf(selection);
-    const read = modules.map((module) => readModule(source, module.path, module.name, config.modules.signatures));
+    const read = modules.map((module) => readModule(source, module.path, module.name, config.modules));
     const files = await Promise.all(read);
     requireSameRelease(files, kernel.release);
     return { selection, modules, files };
   });
 
   const erofsModule = files.find(({ name }) => name === "erofs")?.content;
-  const compressed = await compressImage(tree, config.image, { release: kernel.release, erofsModule }, progress);
-  const seed = digest(initrd.bytes);
+  const kernelFacts = { release: kernel.release, erofsModule };
+  const imageTree = await prepareImageTree(tree, fromText(nextStage.init), config, inputs.imageInputs ?? {}, means);
+  const layout = layOutImage(imageTree.tree, profile);
+  const compressed = await compressImage(imageTree.tree, layout, config.image, kernelFacts, means);
+  const inputEntries = {
+    initrd: { sizeBytes: initrd.source.size, sha256: initrdDigest },
+    ...(inputs.profile === undefined ? {} : { profile: fileEntry(inputs.profile.bytes) }),
+    ...imageTree.inputs,
+  };
+  const seed = seedOf(inputEntries, imageTree.settings);
   const writing = "writing the image";
   await progress(writing);
-  const otherBytes = sum([kept.early, inputs.kernel.bytes, ...files.map((file) => file.content)]) + SMALL_FILES_BYTES;
-  const image = output.writePositioned(GENERATION_FILES.image, (file) => {
-    let totalBytes = 0;
-    const reserve = (imageBytes: number): void => {
+  const bootBytes = sum([kept.early, inputs.kernel.bytes, ...files.map((file) => file.content)]) + SMALL_FILES_BYTES;
+  // A unified kernel image holds all of it once more.
+  const otherBytes = assembleUki === undefined ? bootBytes : 2 * bootBytes;
+  const imageFile = output.create(GENERATION_FILES.image);
+  let doneBytes = 0;
+  let totalBytes = 0;
+  const imageOptions: ImageOptions = {
+    seed,
+    architecture,
+    kernel: kernelFacts,
+    files: { ...compressed.files, order: layout.order, equalFiles: layout.equalFiles },
+    signRootHash: inputs.signRootHash,
+    threads,
+    reserve: (imageBytes) => {
       totalBytes = imageBytes;
-      checkBudget(tree, imageBytes, config.image.budget);
+      checkBudget(imageTree.tree, imageBytes, config.image.budget);
       output.requireSpace(imageBytes + otherBytes);
-    };
-    const sink = countingSink(file, (doneBytes) => progress(writing, { doneBytes, totalBytes }));
-    return writeImage(tree, { seed, architecture, reserve, ...compressed }, sink);
-  });
+    },
+    onWritten: (bytes) => {
+      doneBytes += bytes;
+      progress(writing, { doneBytes, totalBytes });
+    },
+  };
+  const image = await writeImage(imageTree.tree, imageOptions, imageFile);
 
   await progress("writing the first stage");
   const plan = compilePlan(selection, modules, image, nextStage, options);
   const program = inputs.firstStageProgram(architecture);
-  const firstStage = await encodeFirstStage(
-    firstStageTree(program, plan, files),
-    kept,
-    config["first-stage"].compression,
-  );
+  const wholeImage = { descriptor: imageFile.descriptor, offset: 0, length: image.sizeBytes };
+  const pack: typeof compress = (bytes, options) =>
+    threads.run("pack", { bytes: sendable(bytes), ...options }, bytes.length);
+  const [firstStage, imageDigest] = await Promise.all([
+    encodeFirstStage(firstStageTree(program, plan, files), kept, config["first-stage"].compression, pack),
+    imageFile.elsewhere(threads.run("digest", wholeImage, image.sizeBytes)),
+    imageFile.sync(),
+    (async () => output.write(GENERATION_FILES.kernel, inputs.kernel.bytes))(),
+  ]);
+  imageFile.close();
   const planText = Buffer.from(encodePlan(plan), "utf8");
-  output.write(GENERATION_FILES.kernel, inputs.kernel.bytes);
   output.write(GENERATION_FILES.firstStage, firstStage);
   output.write(GENERATION_FILES.plan, planText);
+  const uki = assembleUki?.(firstStage);
+  if (uki !== undefined) output.write(OPTIONAL_FILES.uki, uki);
 
   const sizes = new Map(files.map((file) => [file.name, file.content.length]));
   const manifest: Omit<Manifest, "version"> = {
     generator: inputs.generator,
     kernel: { release: kernel.release, architecture: kernel.machine },
-    commandLine: config.boot["command-line"],
+    commandLine,
     nextStage,
     image: {
       rootHash: image.rootHash,
@@ -133,19 +198,41 @@ export async function buildGeneration(
       dataBlocks: image.dataBlocks,
       dataPartition: image.dataPartition,
       hashPartition: image.hashPartition,
+      ...(imageTree.base === undefined ? {} : { base: imageTree.base }),
     },
     files: {
       [GENERATION_FILES.kernel]: fileEntry(inputs.kernel.bytes),
       [GENERATION_FILES.firstStage]: fileEntry(firstStage),
-      [GENERATION_FILES.image]: { sizeBytes: image.sizeBytes, sha256: output.digest(GENERATION_FILES.image) },
+      [GENERATION_FILES.image]: { sizeBytes: image.sizeBytes, sha256: imageDigest },
       [GENERATION_FILES.plan]: fileEntry(planText),
+      ...(uki === undefined ? {} : { [OPTIONAL_FILES.uki]: fileEntry(uki) }),
     },
-    inputs: { initrd: { sizeBytes: initrd.bytes.length, sha256: toHex(seed) } },
-    explanation: explainPlan(plan, selection, sizes),
+    inputs: inputEntries,
+    explanation: {
+      ...explainPlan(plan, selection, sizes),
+      ...(imageTree.transformations.length > 0 ? { image: imageTree.transformations } : {}),
+    },
   };
   output.write(GENERATION_FILES.manifest, Buffer.from(encodeManifest(manifest), "utf8"));
   const unpacking = warnings.map(({ name, message }) => `${toText(name)}: ${message}`);
-  return { manifest, warnings: [...initramfs.warnings, ...database.warnings, ...unpacking] };
+  const asTheyWere = files.flatMap(({ name, untouched }) =>
+    untouched === undefined ? [] : `${toText(name)}: ${untouched}`,
+  );
+  return {
+    manifest,
+    warnings: [
+      ...initramfs.warnings,
+      ...database.warnings,
+      ...asTheyWere,
+      ...imageTree.warnings,
+      ...layout.warnings,
+      ...unpacking,
+    ],
+  };
+}
+
+async function readProfile(file: InputFile | undefined): Promise<Profile | undefined> {
+  return file && inFile(file.path, () => parseProfile(file.bytes));
 }
 
 /** @throws UsageError when the image is larger than the configuration allows. */
@@ -173,16 +260,14 @@ function usableKernel(bytes: Uint8Array): { release: string; machine: string; ar
   return { release, machine, architecture };
 }
 
-/** Passes everything on to `output` and says after each write how many bytes that were in all. */
-function countingSink(output: PositionedSink, onWritten: (bytes: number) => void): PositionedSink {
-  let written = 0;
-  return {
-    writeAt(offset, bytes) {
-      output.writeAt(offset, bytes);
-      written += bytes.length;
-      onWritten(written);
-    },
-  };
+/** The files that the initrd unpacks to. */
+async function readInitrd(source: ByteSource, threads: Workforce) {
+  const initramfs = await readInitramfs(source, {
+    unpack: ({ offset, length }, limitBytes) =>
+      threads.run("decompress", { input: sendablePart(source, offset, length), limitBytes }, length),
+  });
+  const unpacked = treeOfInitramfs(initramfs, { includeEarly: false });
+  return { initramfs, ...unpacked, nextStage: detectNextStage(unpacked.tree) };
 }
 
 function sum(parts: readonly Uint8Array[]): number {
@@ -191,6 +276,15 @@ function sum(parts: readonly Uint8Array[]): number {
 
 function digest(bytes: Uint8Array): Uint8Array {
   return createHash("sha256").update(bytes).digest();
+}
+
+/**
+ * Salt and UUIDs follow from all that decides what is in the image, and how.
+ * @param settings what changes the tree besides, as text
+ */
+function seedOf(entries: Readonly<Record<string, { readonly sha256: string }>>, settings: string): Uint8Array {
+  const digests = Object.entries(entries).map(([name, { sha256 }]) => `${name} ${sha256}\n`);
+  return digest(Buffer.from(digests.join("") + settings, "utf8"));
 }
 
 function fileEntry(bytes: Uint8Array): { sizeBytes: number; sha256: string } {

@@ -11,6 +11,15 @@ const DRIVER_SETS = ["generic", "virtio", "host"] as const;
 /** KiB. A cluster is read and decoded as a whole. */
 const CLUSTER_SIZES = [4, 8, 16, 32, 64, 128, 256] as const;
 
+/** A variant in the boot menu; what is left out is as in the image without it. */
+const UkiProfile = z.strictObject({
+  id: z.string().min(1),
+  title: z.string().optional(),
+  "command-line": z.string().optional(),
+  kernel: z.string().min(1).optional(),
+  initrd: z.string().min(1).optional(),
+});
+
 /** lazyrd.toml (docs/configuration.md). Keys that are not listed are refused: a mistyped one must not pass unseen. */
 const Config = z.strictObject({
   "first-stage": z
@@ -20,11 +29,26 @@ const Config = z.strictObject({
       accelerate: z.boolean().default(true),
     })
     .prefault({}),
-  modules: z.strictObject({ signatures: z.enum(["keep", "strip"]).default("keep") }).prefault({}),
+  modules: z
+    .strictObject({
+      signatures: z.enum(["keep", "strip"]).default("keep"),
+      symbols: z.enum(["auto", "keep", "strip"]).default("auto"),
+    })
+    .refine(({ signatures, symbols }) => signatures === "strip" || symbols !== "strip", {
+      path: ["symbols"],
+      error: '"strip" changes what the signatures are for: it takes signatures = "strip"',
+    })
+    .prefault({}),
   image: z
     .strictObject({
       compression: z.enum(["none", "lz4", "lz4hc", "zstd"]).default("lz4"),
       "cluster-size": z.union([z.literal("auto"), z.literal(CLUSTER_SIZES)]).default("auto"),
+      modules: z.enum(["keep", "unpack"]).default("keep"),
+      drop: z.array(z.string().min(1)).default([]),
+      against: z.string().default(""),
+      "file-contexts": z.string().default(""),
+      capabilities: z.string().default(""),
+      profile: z.string().default(""),
       budget: z
         .string()
         .refine((text) => text === NO_BUDGET || parseSize(text) !== undefined, 'expected "none" or a size: "60M"')
@@ -38,6 +62,24 @@ const Config = z.strictObject({
       "on-corruption": z.enum(["panic", "reboot", "error"]).default("panic"),
       "on-failure": z.enum(["reboot", "poweroff", "panic"]).default("reboot"),
       "failure-delay": z.int().min(1).max(3600).default(30),
+    })
+    .prefault({}),
+  // "" is no file, or no command.
+  "image-signature": z
+    .strictObject({
+      key: z.string().default(""),
+      signer: z.string().default(""),
+      certificate: z.string().default(""),
+    })
+    .prefault({}),
+  uki: z
+    .strictObject({
+      stub: z.string().default(""),
+      "os-release": z.string().default(""),
+      splash: z.string().default(""),
+      sbat: z.string().default(""),
+      "pcr-public-key": z.string().default(""),
+      profiles: z.array(UkiProfile).default([]),
     })
     .prefault({}),
 });

@@ -1,7 +1,7 @@
 import { type ByteSink, type ByteString, MemorySink } from "../bytes/index.ts";
 import { compress, decompress, detectCompression, type OutputMethod } from "../formats/compression/index.ts";
 import { encodeCpio } from "../formats/cpio/index.ts";
-import { parseModule, stripModuleSignature } from "../formats/elf-module/index.ts";
+import { parseModule, type SlimModule, slimModule, stripModuleSignature } from "../formats/elf-module/index.ts";
 import { encodeDrivers, encodePlan, type Plan } from "../plan/index.ts";
 import { regularFile, Tree } from "../tree/index.ts";
 import type { KeptParts } from "./sources.ts";
@@ -17,16 +17,35 @@ export interface ModuleFile {
   readonly content: Uint8Array;
   /** The kernel that it was built for, and how; undefined where it does not say. */
   readonly vermagic: ByteString | undefined;
+  /** Why nothing was taken out of it that was to be taken out. */
+  readonly untouched: string | undefined;
 }
 
-/** Whether module signatures stay: `strip` takes less time to load, for kernels that do not insist on them. */
-export type SignaturePolicy = "keep" | "strip";
+/** What becomes of modules on their way into a boot: lazyrd.toml, [modules]. */
+export interface ModuleTreatment {
+  /** `strip` takes less time to load, for kernels that do not insist on signatures. */
+  readonly signatures: "keep" | "strip";
+  /** `auto` makes modules smaller that have lost their signature: it would not fit any more. */
+  readonly symbols: "auto" | "keep" | "strip";
+}
 
 /** A module out of a modules folder, unpacked: the kernel is asked to do nothing that can be done now. */
-export async function prepareModule(name: ByteString, file: Uint8Array, policy: SignaturePolicy): Promise<ModuleFile> {
-  const content = await unpackModule(file);
-  const { vermagic } = parseModule(content);
-  return { name, content: policy === "strip" ? stripModuleSignature(content) : content, vermagic };
+export async function prepareModule(
+  name: ByteString,
+  file: Uint8Array,
+  treatment: ModuleTreatment,
+): Promise<ModuleFile> {
+  const unpacked = await unpackModule(file);
+  const { vermagic } = parseModule(unpacked);
+  const { content, untouched } = treatModule(unpacked, treatment);
+  return { name, content, vermagic, untouched };
+}
+
+/** A module, not compressed, as `treatment` wants it; `untouched` says why it was to become smaller and could not. */
+export function treatModule(module: Uint8Array, { signatures, symbols }: ModuleTreatment): SlimModule {
+  if (signatures === "keep") return { content: module, untouched: undefined };
+  const content = stripModuleSignature(module);
+  return symbols === "keep" ? { content, untouched: undefined } : slimModule(content);
 }
 
 /** A module's file as the kernel takes it, whether it was compressed or not. */
@@ -56,12 +75,13 @@ export async function encodeFirstStage(
   tree: Tree,
   kept: Pick<KeptParts, "early" | "bootconfig">,
   compression: OutputMethod,
+  pack: typeof compress = compress,
 ): Promise<Uint8Array> {
   const archive = new MemorySink();
   encodeCpio(tree, archive);
   const output = new MemorySink();
   writeAligned(output, kept.early);
-  writeAligned(output, await compress(archive.bytes(), { method: compression, ...levelOf(compression) }));
+  writeAligned(output, await pack(archive.bytes(), { method: compression, ...levelOf(compression) }));
   // The kernel looks for a bootconfig at the very end.
   if (kept.bootconfig !== undefined) output.write(kept.bootconfig);
   return output.bytes();

@@ -12,6 +12,12 @@ export const GENERATION_FILES = {
   manifest: "manifest.json",
 } as const;
 
+/** What some generations have besides. */
+export const OPTIONAL_FILES = {
+  /** A unified kernel image: kernel, first stage and command line in one EFI program. */
+  uki: "lazyrd.efi",
+} as const;
+
 /** What lies beside a generation on the machine that built it, and is no part of it. */
 export const LOCAL_FILES = {
   /** A link to the initrd that was split, to boot it for comparison. */
@@ -19,7 +25,11 @@ export const LOCAL_FILES = {
 } as const;
 
 /** Every name that a generation's folder has: one with any other file is not lazyrd's to replace. */
-export const OWN_NAMES: readonly string[] = [...Object.values(GENERATION_FILES), ...Object.values(LOCAL_FILES)];
+export const OWN_NAMES: readonly string[] = [
+  ...Object.values(GENERATION_FILES),
+  ...Object.values(OPTIONAL_FILES),
+  ...Object.values(LOCAL_FILES),
+];
 
 export interface Generation {
   readonly folder: string;

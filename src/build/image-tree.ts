@@ -125,7 +125,7 @@ function moduleTreatment(settings: BuildConfig["modules"], { threads, progress }
 
 async function unpack(file: Uint8Array, threads: Workforce): Promise<Uint8Array> {
   if (detectCompression(file) === undefined) return file;
-  const request = { bytes: sendable(file), limitBytes: DEFAULT_LIMIT_BYTES };
+  const request = { input: sendable(file), limitBytes: DEFAULT_LIMIT_BYTES };
   return (await threads.run("decompress", request, file.length)).output;
 }
 

@@ -1,44 +1,68 @@
 import { createHmac } from "node:crypto";
-import { customGuid, GUID_SIZE, type Guid, type PositionedSink, toHex } from "../bytes/index.ts";
-import { guidsOfRootHash, planDdi, writeDdi } from "../formats/ddi/index.ts";
+import { customGuid, GUID_SIZE, type Guid, toHex } from "../bytes/index.ts";
+import { dataOffsetOf, guidsOfRootHash, planDdi, type VeritySignature, writeAroundData } from "../formats/ddi/index.ts";
 import { type ErofsOptions, planErofs } from "../formats/erofs/index.ts";
 import type { Architecture } from "../formats/gpt/index.ts";
-import { planVerity } from "../formats/verity/index.ts";
+import { DEFAULT_BLOCK_SIZES, planVerity } from "../formats/verity/index.ts";
+import type { WrittenFile } from "../host/index.ts";
 import type { ImageFacts } from "../plan/index.ts";
 import type { Tree } from "../tree/index.ts";
+import { type KernelFacts, requireChunks } from "./compress/index.ts";
+import type { Workforce } from "./threads/index.ts";
+import { writeProtected } from "./write-protected.ts";
+
+/** What a partition for signatures holds, for a root hash. */
+export type SignRootHash = (rootHash: Uint8Array) => Omit<VeritySignature, "rootHash">;
 
 export interface ImageOptions {
   /** Salt and UUIDs follow from it: the digest of what the tree was made from. */
   readonly seed: Uint8Array;
   readonly architecture: Architecture;
   /** How files are stored, where they are not stored as they are. */
-  readonly files?: Pick<ErofsOptions, "planFile" | "compression">;
+  readonly files?: Pick<ErofsOptions, "planFile" | "compression" | "order" | "equalFiles">;
+  /** The kernel that is to read it. */
+  readonly kernel: KernelFacts;
+  /** Signs the root hash; without it, the image has no partition for that. */
+  readonly signRootHash?: SignRootHash | undefined;
   /** Called with the image's size before the first byte is written. */
   readonly reserve: (bytes: number) => void;
+  readonly threads: Workforce;
+  /** Called with how many bytes were written since the last time. */
+  readonly onWritten: (bytes: number) => void;
 }
 
 export interface WrittenImage extends ImageFacts {
   readonly sizeBytes: number;
 }
 
-/** Writes a tree as EROFS on dm-verity in a Discoverable Disk Image. */
-export function writeImage(tree: Tree, options: ImageOptions, sink: PositionedSink): WrittenImage {
+/**
+ * Writes a tree as EROFS on dm-verity in a Discoverable Disk Image.
+ * @throws UsageError when the kernel could not read it.
+ */
+export async function writeImage(tree: Tree, options: ImageOptions, file: WrittenFile): Promise<WrittenImage> {
+  const { threads, onWritten } = options;
   const erofs = planErofs(tree, { uuid: derivedGuid(options.seed, "erofs"), ...options.files });
+  requireChunks(erofs, options.kernel);
   const salt = derive(options.seed, "verity-salt");
+  const verity = { salt, uuid: derivedGuid(options.seed, "verity") };
   const plan = planDdi({
     designator: "root",
     architecture: options.architecture,
     data: erofs,
-    verity: { salt, uuid: derivedGuid(options.seed, "verity") },
+    verity,
+    sign: options.signRootHash,
   });
   options.reserve(plan.sizeBytes);
-  const { tree: verity, sizeBytes } = writeDdi(plan, sink);
-  const { data, verity: hash } = guidsOfRootHash(verity.rootHash);
+  const parameters = { ...DEFAULT_BLOCK_SIZES, ...verity };
+  const hashTree = await writeProtected(erofs, parameters, file, { offset: dataOffsetOf(plan), threads, onWritten });
+  const { sizeBytes } = writeAroundData(plan, hashTree, file);
+  onWritten(sizeBytes - erofs.sizeBytes);
+  const { data, verity: hash } = guidsOfRootHash(hashTree.rootHash);
   return {
-    rootHash: toHex(verity.rootHash),
+    rootHash: toHex(hashTree.rootHash),
     salt: toHex(salt),
-    dataBlocks: verity.dataBlocks,
-    hashStartBlock: planVerity(verity.dataBlocks).hashStartBlock,
+    dataBlocks: hashTree.dataBlocks,
+    hashStartBlock: planVerity(hashTree.dataBlocks).hashStartBlock,
     dataPartition: data,
     hashPartition: hash,
     sizeBytes,

@@ -11,6 +11,15 @@ const FileEntry = z.strictObject({ sizeBytes: z.int().min(0), sha256: Digest });
 const Reasons = z.array(z.string()).readonly();
 const Explained = z.strictObject({ name: z.string(), reasons: Reasons });
 
+const Transformation = z.strictObject({
+  setting: z.enum(["drop", "modules", "file-contexts", "capabilities", "against"]),
+  purpose: z.string(),
+  entries: z.int().min(0),
+  bytesBefore: z.int().min(0),
+  bytesAfter: z.int().min(0),
+  details: z.array(z.string()).readonly(),
+});
+
 const Manifest = z.strictObject({
   version: z.literal(MANIFEST_VERSION),
   /** What wrote it, for instance "lazyrd 0.1.0". */
@@ -24,6 +33,14 @@ const Manifest = z.strictObject({
     dataBlocks: z.int().min(1),
     dataPartition: z.string(),
     hashPartition: z.string(),
+    /** What the image must be laid over, where it holds only what differs from that. */
+    base: z
+      .strictObject({
+        kind: z.enum(["initramfs", "erofs", "fat", "disk", "uki", "generation", "folder"]),
+        sha256: Digest,
+        rootHash: Digest.optional(),
+      })
+      .optional(),
   }),
   /** Everything that belongs to the generation, by file name. */
   files: z.record(z.string(), FileEntry),
@@ -34,6 +51,8 @@ const Manifest = z.strictObject({
     modules: z.array(z.strictObject({ name: z.string(), sizeBytes: z.int(), reasons: Reasons })).readonly(),
     builtin: z.array(Explained).readonly(),
     absent: z.array(Explained).readonly(),
+    /** What was changed between the initrd and the image; left out where nothing was. */
+    image: z.array(Transformation).readonly().optional(),
   }),
 });
 

@@ -1,9 +1,9 @@
-import { type ByteString, fromText, toText, UsageError } from "../bytes/index.ts";
+import { type ByteSource, type ByteString, toText, UsageError } from "../bytes/index.ts";
 import type { Initramfs } from "../formats/cpio/index.ts";
 import { inFile } from "../host/index.ts";
-import { type ModuleDatabase, parseModuleDatabase } from "../kernel/index.ts";
+import { hasModules, type ModuleDatabase, parseModuleDatabase } from "../kernel/index.ts";
 import { componentsOf, kindOfMode, type Tree } from "../tree/index.ts";
-import { type ModuleFile, prepareModule, type SignaturePolicy, unpackModule } from "./first-stage.ts";
+import { type ModuleFile, type ModuleTreatment, prepareModule, unpackModule } from "./first-stage.ts";
 
 /** A tree that may have modules, and where it comes from, for messages. */
 export interface ModuleTree {
@@ -21,23 +21,25 @@ export interface ModuleSource extends ModuleTree {
  * @throws UsageError when none has.
  */
 export async function findModules(candidates: readonly ModuleTree[], release: string): Promise<ModuleSource> {
-  for (const { path, tree } of candidates) {
-    if (!hasModulesOf(tree, release)) continue;
-    const options = { release, decompress: unpackModule };
-    return { path, tree, database: await inFile(path, () => parseModuleDatabase(tree, options)) };
-  }
+  const found = await lookForModules(candidates, release);
+  if (found !== undefined) return found;
   const places = candidates.map(({ path }) => path).join(" and ");
   throw new UsageError(`Cannot find the modules of kernel ${release} in ${places}`, {
     hint: `give the folder that has them, usually /lib/modules/${release}, with --modules DIR`,
   });
 }
 
-function hasModulesOf(tree: Tree, release: string): boolean {
-  const name = fromText(release);
-  const folders = ["usr/lib/modules", "lib/modules", "modules", ""].map((folder) => `${folder}/${name}`);
-  const inFolder = folders.some((folder) => tree.resolve(folder)?.kind === "directory");
-  // The folder of one release itself: its name is not part of the tree, its content is.
-  return inFolder || tree.get("modules.dep") !== undefined || tree.get("kernel") !== undefined;
+/** Like `findModules`, for a caller who has other places to look at afterwards. */
+export async function lookForModules(
+  candidates: readonly ModuleTree[],
+  release: string,
+): Promise<ModuleSource | undefined> {
+  for (const { path, tree } of candidates) {
+    if (!hasModules(tree, release)) continue;
+    const options = { release, decompress: unpackModule };
+    return { path, tree, database: await inFile(path, () => parseModuleDatabase(tree, options)) };
+  }
+  return undefined;
 }
 
 /** The file of one module, ready for the first stage. */
@@ -45,7 +47,7 @@ export function readModule(
   source: ModuleSource,
   path: ByteString,
   name: ByteString,
-  policy: SignaturePolicy,
+  treatment: ModuleTreatment,
 ): Promise<ModuleFile> {
   const node = source.tree.resolve(path);
   if (node?.kind !== "file") {
@@ -53,7 +55,7 @@ export function readModule(
       hint: "give the kernel's whole modules folder with --modules DIR, or run depmod on it",
     });
   }
-  return inFile(toText(path), () => prepareModule(name, node.content.read(0, node.content.size), policy));
+  return inFile(toText(path), () => prepareModule(name, node.content.read(0, node.content.size), treatment));
 }
 
 /**
@@ -79,16 +81,17 @@ export interface KeptParts {
   readonly topLevelNames: readonly string[];
 }
 
-export function keptParts(initrd: Uint8Array, initramfs: Initramfs): KeptParts {
+export function keptParts(initrd: ByteSource, initramfs: Initramfs): KeptParts {
   const early = initramfs.segments.filter((segment) => segment.early);
   const last = early.at(-1);
   const files = early
     .flatMap(({ archive }) => archive.entries)
     .filter((entry) => kindOfMode(entry.mode) !== "directory");
   const names = files.map((entry) => componentsOf(entry.name)[0] ?? "");
+  const { bootconfig } = initramfs;
   return {
-    early: initrd.subarray(0, last === undefined ? 0 : last.offset + last.length),
-    bootconfig: initramfs.bootconfig === undefined ? undefined : initrd.subarray(initramfs.bootconfig.offset),
+    early: initrd.read(0, last === undefined ? 0 : last.offset + last.length),
+    bootconfig: bootconfig && initrd.read(bootconfig.offset, initrd.size - bootconfig.offset),
     topLevelNames: [...new Set(names)],
   };
 }

@@ -1,7 +1,7 @@
-import { FormatError } from "../bytes/index.ts";
+import { FormatError, sharedBytes } from "../bytes/index.ts";
 import { VerityHasher, type VerityParameters, type VerityTree } from "../formats/verity/index.ts";
 import type { WrittenFile } from "../host/index.ts";
-import { sharedBytes, type Workforce } from "./threads/index.ts";
+import type { Workforce } from "./threads/index.ts";
 
 /** What one thread writes and hashes at once: whole blocks of any size. */
 const SLOT_BYTES = 4 << 20;

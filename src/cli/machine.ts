@@ -5,14 +5,18 @@ import { type Generation, LOCAL_FILES } from "../build/index.ts";
 import { UsageError } from "../bytes/index.ts";
 import { DISK_BUSES, type DiskBus, type Machine } from "../vm/index.ts";
 
-/** What a person says of the machine that a generation is booted in. */
-export interface MachineFlags {
-  readonly classic: boolean;
+/** What a person says of a machine. */
+export interface HardwareFlags {
   readonly memory: number;
   readonly cpus: number;
   readonly cpu: string;
   readonly disk: DiskBus;
   readonly append: string;
+}
+
+/** What a person says of the machine that a generation is booted in. */
+export interface MachineFlags extends HardwareFlags {
+  readonly classic: boolean;
   readonly until?: RegExp;
   readonly timeout: number;
 }
@@ -22,15 +26,22 @@ const CONSOLE_ARGUMENTS = "console=ttyS0 loglevel=7 printk.time=1";
 
 /** The options that say which machine to boot, and how far. */
 export function addMachineOptions(command: Command): Command {
+  command.addOption(
+    new Option("--classic", "boot the initrd that was split, as it was, for comparison").default(false),
+  );
+  return addHardwareOptions(command)
+    .option("--until <pattern>", "go on until a console line matches this regular expression", pattern)
+    .option("--timeout <seconds>", "give up after this time", positiveInteger, 300);
+}
+
+/** The options that say what a machine is like. */
+export function addHardwareOptions(command: Command): Command {
   return command
-    .addOption(new Option("--classic", "boot the initrd that was split, as it was, for comparison").default(false))
     .option("--memory <MiB>", "the machine's memory", positiveInteger, 2048)
     .option("--cpus <number>", "the machine's processors", positiveInteger, 1)
     .option("--cpu <model>", "the processor, as QEMU names it", "max")
     .addOption(new Option("--disk <bus>", "how the image's disk is attached").choices(DISK_BUSES).default("virtio-blk"))
-    .option("--append <text>", "more for the kernel's command line", "")
-    .option("--until <pattern>", "go on until a console line matches this regular expression", pattern)
-    .option("--timeout <seconds>", "give up after this time", positiveInteger, 300);
+    .option("--append <text>", "more for the kernel's command line", "");
 }
 
 /** The machine that boots a generation. @throws UsageError when it is to boot the classic way and cannot. */
@@ -39,16 +50,34 @@ export function machineOf(
   flags: MachineFlags,
   { countInstructions }: { readonly countInstructions: boolean },
 ): Machine {
-  const commandLine = [CONSOLE_ARGUMENTS, generation.manifest.commandLine, flags.append];
-  return {
+  const files = {
     kernel: generation.path("kernel"),
     initrd: flags.classic ? classicInitrd(generation) : generation.path("firstStage"),
-    commandLine: commandLine.filter((part) => part !== "").join(" "),
-    disks: [{ path: generation.path("image"), bus: flags.disk, readOnly: true }],
+    image: generation.path("image"),
+    commandLine: generation.manifest.commandLine,
+  };
+  return { ...machineWith(files, flags), countInstructions };
+}
+
+/** What a machine boots: files, and what its kernel is told besides what `--append` says. */
+export interface BootFiles {
+  readonly kernel: string;
+  readonly initrd: string;
+  /** Its disk, which is only read. */
+  readonly image: string;
+  readonly commandLine: string;
+}
+
+export function machineWith({ kernel, initrd, image, commandLine }: BootFiles, flags: HardwareFlags): Machine {
+  return {
+    kernel,
+    initrd,
+    commandLine: [CONSOLE_ARGUMENTS, commandLine, flags.append].filter((part) => part !== "").join(" "),
+    disks: [{ path: image, bus: flags.disk, readOnly: true }],
     memoryMib: flags.memory,
     cpus: flags.cpus,
     cpuModel: flags.cpu,
-    countInstructions,
+    countInstructions: false,
     serialFiles: [],
   };
 }
@@ -61,7 +90,7 @@ function classicInitrd(generation: Generation): string {
   });
 }
 
-function positiveInteger(text: string): number {
+export function positiveInteger(text: string): number {
   if (!/^[1-9]\d{0,8}$/.test(text)) throw new InvalidArgumentError("Expected a whole number above 0.");
   return Number(text);
 }

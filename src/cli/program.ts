@@ -1,14 +1,22 @@
 import { Command, Help, type Option } from "commander";
 import { packageVersion } from "../host/index.ts";
+import { benchCommand } from "./commands/bench.ts";
+import { blameCommand } from "./commands/blame.ts";
 import { bootCommand } from "./commands/boot.ts";
 import { buildCommand } from "./commands/build.ts";
 import { catCommand } from "./commands/cat.ts";
 import { completionCommand } from "./commands/completion.ts";
 import { diffCommand } from "./commands/diff.ts";
+import { diskCommand } from "./commands/disk.ts";
 import { explainCommand } from "./commands/explain.ts";
 import { inspectCommand } from "./commands/inspect.ts";
+import { keysCommand } from "./commands/keys.ts";
 import { lsCommand } from "./commands/ls.ts";
+import { profileCommand } from "./commands/profile.ts";
+import { reportCommand } from "./commands/report.ts";
+import { signCommand } from "./commands/sign.ts";
 import { sizeCommand } from "./commands/size.ts";
+import { traceCommand } from "./commands/trace.ts";
 import { unpackCommand } from "./commands/unpack.ts";
 import { verifyCommand } from "./commands/verify.ts";
 
@@ -39,7 +47,15 @@ export function createProgram(): Command {
     diffCommand(),
     sizeCommand(),
     verifyCommand(),
+    keysCommand(),
+    signCommand(),
+    diskCommand(),
     bootCommand(),
+    traceCommand(),
+    profileCommand(),
+    blameCommand(),
+    reportCommand(),
+    benchCommand(),
     completionCommand(() => lazyrd),
   ];
   for (const command of commands) lazyrd.addCommand(command.copyInheritedSettings(lazyrd));

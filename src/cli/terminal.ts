@@ -7,7 +7,7 @@ export const EXIT = {
   failure: 1,
   /** The command line or the configuration is wrong. */
   usage: 2,
-  /** `lazyrd boot`: the next stage did not come up. */
+  /** `lazyrd boot`, `lazyrd trace`: the machine did not get as far as it should. */
   notBooted: 3,
 } as const;
 

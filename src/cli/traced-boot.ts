@@ -1,7 +1,7 @@
 import { resolve } from "node:path";
 import type { Generation } from "../build/index.ts";
 import { FileSource, packageVersion } from "../host/index.ts";
-import { memoryOf, type Trace, type TracedBoot, type TraceStep } from "../trace/index.ts";
+import { memoryOf, type Trace, type TracedBoot, type TraceMilestone, type TraceStep } from "../trace/index.ts";
 import { type Machine, qemuVersion, type Recording, readTimeline, type Timeline } from "../vm/index.ts";
 import type { MachineFlags } from "./machine.ts";
 
@@ -13,14 +13,7 @@ export function traceOf(boot: TracedBoot, recording: Recording, exact?: Pick<Tra
   const lines = recording.lines.map(({ ns, text }) => ({ ns, text }));
   return {
     boot,
-    milestones: [
-      { name: "kernel", title: "kernel starts", ns: 0 },
-      ...timelineOf(recording).milestones.map(({ name, title, seconds }) => ({
-        name,
-        title,
-        ns: nanoseconds(seconds),
-      })),
-    ],
+    milestones: milestonesOf(recording),
     steps: stepsOf(recording),
     memory: memoryOf(lines),
     disks: [],
@@ -30,6 +23,15 @@ export function traceOf(boot: TracedBoot, recording: Recording, exact?: Pick<Tra
     modules: exact?.modules,
     end: recording.end,
   };
+}
+
+/** How far a boot came, from the kernel's start on. */
+export function milestonesOf(recording: Recording): TraceMilestone[] {
+  const reached = timelineOf(recording).milestones;
+  return [
+    { name: "kernel", title: "kernel starts", ns: 0 },
+    ...reached.map(({ name, title, seconds }) => ({ name, title, ns: nanoseconds(seconds) })),
+  ];
 }
 
 /** The steps of the first stage. */

@@ -9,7 +9,7 @@ import { type FatContent, fatTree, isFat, readFat } from "../formats/fat/index.t
 import { type Partition, partitionSource, readGpt, verityPartitionType } from "../formats/gpt/index.ts";
 import { isPe, readPe, sectionNamed, sectionSource } from "../formats/pe/index.ts";
 import { FileSource, inFile, readHostTree } from "../host/index.ts";
-import { diskReader, foreignName, headOf, isErofs, readWhole } from "../inspect/index.ts";
+import { diskReader, foreignName, headOf, isErofs } from "../inspect/index.ts";
 import type { Tree } from "../tree/index.ts";
 
 /** A file tree, and where it comes from. */
@@ -113,7 +113,7 @@ async function readContent(source: FileSource): Promise<Content> {
 }
 
 async function readArchive(source: ByteSource, kind: "initramfs" | "uki"): Promise<Content> {
-  const initramfs = await readInitramfs(readWhole(source, "initramfs"));
+  const initramfs = await readInitramfs(source);
   const { tree, warnings } = treeOfInitramfs(initramfs);
   const lines = warnings.map(({ name, message }) => `${toText(name)}: ${message}`);
   return { kind, roots: [{ name: "", tree, knowsXattrs: true }], warnings: [...initramfs.warnings, ...lines] };

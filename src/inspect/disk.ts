@@ -1,5 +1,6 @@
 import { byteStringFrom, FormatError, fromText, hex, toHex, toText } from "../bytes/index.ts";
 import { type Ddi, type DdiTree, dumpDdi, readDdi } from "../formats/ddi/index.ts";
+import { isFat } from "../formats/fat/index.ts";
 import {
   attributeNames,
   dumpGpt,
@@ -11,8 +12,9 @@ import {
 } from "../formats/gpt/index.ts";
 import { alignedLines, counted, formatExactSize, formatSize, labelledLines } from "../text/index.ts";
 import { isErofs, listErofsOf } from "./erofs.ts";
+import { listFatOf } from "./fat.ts";
 import { describePart, headOf, type PartContent } from "./part-content.ts";
-import type { InspectedFile, Inspection, Reader } from "./types.ts";
+import type { InspectedFile, Inspection, Listing, Reader } from "./types.ts";
 import { type VerifiableTree, verifyTree } from "./verify.ts";
 
 const SIGNATURE = "EFI PART";
@@ -140,13 +142,15 @@ function treeFacts({ designator, architecture, data, verity, signature }: DdiTre
   };
 }
 
-function listParts(source: InspectedFile["source"], parts: readonly Part[]): ReturnType<typeof listErofsOf>[] {
+function listParts(source: InspectedFile["source"], parts: readonly Part[]): Listing[] {
   const listings = parts.flatMap(({ partition }) => {
     const part = partitionSource(source, partition);
-    return isErofs(headOf(part)) ? [{ ...listErofsOf(part), title: `partition ${partition.number}` }] : [];
+    const head = headOf(part);
+    const list = isErofs(head) ? listErofsOf : isFat(head) ? listFatOf : undefined;
+    return list === undefined ? [] : [{ ...list(part), title: `partition ${partition.number}` }];
   });
   if (listings.length > 0) return listings;
-  throw new FormatError("Cannot list any partition: none holds an EROFS image", { format: "gpt" });
+  throw new FormatError("Cannot list any partition: none holds an EROFS image or a FAT volume", { format: "gpt" });
 }
 
 async function verifyTrees(

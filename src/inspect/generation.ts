@@ -4,11 +4,22 @@ import {
   GENERATION_FILES,
   type Generation,
   type Manifest,
+  OPTIONAL_FILES,
   type ProgressListener,
   readGeneration,
 } from "../build/index.ts";
-import { byteStringFrom, chunksOf, FormatError, fromHex, toHex, UsageError } from "../bytes/index.ts";
+import {
+  type ByteSource,
+  byteStringFrom,
+  chunksOf,
+  FormatError,
+  fromHex,
+  MemorySource,
+  toHex,
+  UsageError,
+} from "../bytes/index.ts";
 import { type DdiTree, readDdi } from "../formats/ddi/index.ts";
+import { readPe, sectionNamed, sectionSource } from "../formats/pe/index.ts";
 import { FileSource } from "../host/index.ts";
 import { optionOf, parsePlan } from "../plan/index.ts";
 import { alignedLines, formatExactSize, formatSize, labelledLines } from "../text/index.ts";
@@ -86,6 +97,7 @@ async function problemsOf({ folder, manifest, path }: Generation): Promise<strin
   const checks: { name: string; check: (source: FileSource) => Promise<string[]> | string[] }[] = [
     { name: GENERATION_FILES.plan, check: (source) => planProblems(textOf(source), manifest) },
     { name: GENERATION_FILES.image, check: (source) => imageProblems(source, manifest) },
+    { name: OPTIONAL_FILES.uki, check: (source) => ukiProblems(source, manifest) },
     { name: GENERATION_FILES.kernel, check: (source) => kernelProblems(source, manifest) },
     {
       name: GENERATION_FILES.firstStage,
@@ -152,6 +164,27 @@ function imageProblems(source: FileSource, { image }: Manifest): string[] {
   ];
 }
 
+/** A unified kernel image holds what stands beside it once more. */
+function ukiProblems(source: FileSource, { files, commandLine }: Manifest): string[] {
+  const image = readPe(source);
+  const partOf = (name: string): ByteSource => {
+    const section = sectionNamed(image, name);
+    return section === undefined ? new MemorySource(new Uint8Array()) : sectionSource(source, section);
+  };
+  const expected = [
+    { section: ".linux", name: GENERATION_FILES.kernel, sha256: files[GENERATION_FILES.kernel]?.sha256 },
+    { section: ".initrd", name: GENERATION_FILES.firstStage, sha256: files[GENERATION_FILES.firstStage]?.sha256 },
+  ];
+  const different = expected.filter(({ section, sha256 }) => digestOf(partOf(section)) !== sha256);
+  const found = textOf(partOf(".cmdline"));
+  return [
+    ...different.map(({ section, name }) => `its section ${section} is not the file ${name} beside it`),
+    ...(found === commandLine
+      ? []
+      : [`expected the command line ${JSON.stringify(commandLine)}, got ${JSON.stringify(found)}`]),
+  ];
+}
+
 async function kernelProblems(source: FileSource, { kernel }: Manifest): Promise<string[]> {
   const { facts } = await kernelReader.inspect({ path: source.path, source });
   if (facts["release"] === kernel.release) return [];
@@ -188,13 +221,13 @@ function isFor({ verity }: DdiTree, rootHash: Uint8Array): boolean {
   return verity !== undefined && toHex(verity.rootHash) === toHex(rootHash);
 }
 
-function digestOf(source: FileSource): string {
+function digestOf(source: ByteSource): string {
   const hash = createHash("sha256");
   for (const chunk of chunksOf(source)) hash.update(chunk);
   return hash.digest("hex");
 }
 
-function textOf(source: FileSource): string {
+function textOf(source: ByteSource): string {
   return Buffer.from(source.read(0, source.size)).toString("utf8");
 }
 

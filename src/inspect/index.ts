@@ -6,4 +6,3 @@ export { foreignName, HEAD_BYTES, headOf } from "./part-content.ts";
 export { inspectFile, READERS } from "./recognise.ts";
 export type { InspectedFile, Inspection, Listing, Reader } from "./types.ts";
 export { type VerifiableTree, verifyTree } from "./verify.ts";
-export { readWhole } from "./whole.ts";

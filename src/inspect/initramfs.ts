@@ -9,14 +9,13 @@ import { type Directory, kindOfMode, type Tree } from "../tree/index.ts";
 import { listedCpioEntry } from "./listing.ts";
 import { inspectModule, moduleInside } from "./module.ts";
 import type { InspectedFile, Inspection, Reader } from "./types.ts";
-import { readWhole } from "./whole.ts";
 
 const CPIO_MAGICS = ["070701", "070702", "070707"];
 
 export const cpioReader: Reader = {
   what: "an initrd or cpio archive",
   matches: (head) => CPIO_MAGICS.includes(byteStringFrom(head.subarray(0, 6))),
-  inspect: async (file) => describe(file, await readInitramfs(readWhole(file.source, "initramfs"))),
+  inspect: async (file) => describe(file, await readInitramfs(file.source)),
 };
 
 /** What is compressed is an initrd, or else a module: the names of both say so, but names are not looked at. */
@@ -24,12 +23,11 @@ export const compressedReader: Reader = {
   what: "an initrd or module that is compressed",
   matches: (head) => detectCompression(head) !== undefined,
   inspect: async (file) => {
-    const bytes = readWhole(file.source, "initramfs");
     try {
-      return describe(file, await readInitramfs(bytes));
+      return describe(file, await readInitramfs(file.source));
     } catch (cause) {
       if (!(cause instanceof FormatError)) throw cause;
-      const module = await moduleInside(bytes);
+      const module = await moduleInside(file.source);
       if (module === undefined) throw cause;
       return inspectModule(file, module);
     }

@@ -1,4 +1,4 @@
-import { FormatError, toText } from "../bytes/index.ts";
+import { type ByteSource, FormatError, toText } from "../bytes/index.ts";
 import { decompress } from "../formats/compression/index.ts";
 import { parseModule, readModuleSignature } from "../formats/elf-module/index.ts";
 import { formatExactSize, labelledLines } from "../text/index.ts";
@@ -15,7 +15,7 @@ export const moduleReader: Reader = {
 };
 
 /** What a compressed file unpacks to when that is an ELF file: a module, then. */
-export async function moduleInside(packed: Uint8Array): Promise<Uint8Array | undefined> {
+export async function moduleInside(packed: ByteSource): Promise<Uint8Array | undefined> {
   try {
     const { output } = await decompress(packed);
     return isElf(output) ? output : undefined;

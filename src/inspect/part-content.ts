@@ -1,6 +1,8 @@
 import { type ByteSource, byteStringFrom, FormatError } from "../bytes/index.ts";
+import { isFat } from "../formats/fat/index.ts";
 import { readVeritySuperblock } from "../formats/verity/index.ts";
 import { erofsLines, isErofs, summarizeErofs } from "./erofs.ts";
+import { summarizeFat } from "./fat.ts";
 import { isVerity, verityFacts, verityLines } from "./verity.ts";
 
 /** What a partition, or a file that cannot be inspected, holds. */
@@ -15,9 +17,6 @@ const FOREIGN: readonly { name: string; offset: number; mark: string }[] = [
   { name: "LUKS", offset: 0, mark: "LUKS\xba\xbe" },
   { name: "squashfs", offset: 0, mark: "hsqs" },
   { name: "XFS", offset: 0, mark: "XFSB" },
-  { name: "FAT32", offset: 82, mark: "FAT32   " },
-  { name: "FAT16", offset: 54, mark: "FAT16   " },
-  { name: "FAT12", offset: 54, mark: "FAT12   " },
   { name: "ext2, ext3 or ext4", offset: 0x438, mark: "\x53\xef" },
   { name: "swap", offset: 4086, mark: "SWAPSPACE2" },
   { name: "btrfs", offset: 0x10040, mark: "_BHRfS_M" },
@@ -47,6 +46,14 @@ export function describePart(source: ByteSource): PartContent {
     if (isVerity(head)) {
       const info = readVeritySuperblock(source);
       return { name: "dm-verity hashes", lines: verityLines(info), facts: { format: "verity", ...verityFacts(info) } };
+    }
+    if (isFat(head)) {
+      const { name, lines, facts, warnings } = summarizeFat(source);
+      return {
+        name,
+        lines: [...lines, ...warnings.map((warning) => `  warning: ${warning}`)],
+        facts: { format: "fat", ...facts, warnings },
+      };
     }
   } catch (cause) {
     if (!(cause instanceof FormatError)) throw cause;

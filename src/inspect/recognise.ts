@@ -1,12 +1,14 @@
 import { FormatError, toHex } from "../bytes/index.ts";
 import { diskReader } from "./disk.ts";
 import { erofsReader } from "./erofs.ts";
+import { fatReader } from "./fat.ts";
 import { manifestReader } from "./generation.ts";
 import { compressedReader, cpioReader } from "./initramfs.ts";
 import { kernelReader } from "./kernel.ts";
 import { moduleReader } from "./module.ts";
 import { foreignName, headOf } from "./part-content.ts";
 import type { InspectedFile, Inspection, Reader } from "./types.ts";
+import { ukiReader } from "./uki.ts";
 import { verityReader } from "./verity.ts";
 
 /** What can be inspected, in the order in which it is tried: the longest marks first. */
@@ -14,7 +16,9 @@ export const READERS: readonly Reader[] = [
   diskReader,
   verityReader,
   erofsReader,
+  fatReader,
   cpioReader,
+  ukiReader,
   kernelReader,
   moduleReader,
   manifestReader,

@@ -82,18 +82,8 @@ export function parseModulesWeakdep(bytes: Uint8Array): WeakDependencyLine[] {
 
 /** modules.builtin: one path a line, as the module would be called. @throws FormatError with the line's number. */
 export function parseModulesBuiltin(bytes: Uint8Array): ByteString[] {
-  return parsePaths(bytes, "modules.builtin");
-}
-
-/** modules.order: one path a line, in link order. @throws FormatError with the line's number. */
-export function parseModulesOrder(bytes: Uint8Array): ByteString[] {
-  return parsePaths(bytes, "modules.order");
-}
-
-function parsePaths(bytes: Uint8Array, format: string): ByteString[] {
-  // Names of objects (.o) stand in modules.order while the kernel is being built.
-  return linesOf(bytes, format).map(({ text, fail }) => {
-    return /\.(?:ko|o)$/.test(text) ? text : fail("expected the path of a .ko file");
+  return linesOf(bytes, "modules.builtin").map(({ text, fail }) => {
+    return text.endsWith(".ko") ? text : fail("expected the path of a .ko file");
   });
 }
 

@@ -60,23 +60,22 @@ interface ReleaseFolder {
   readonly node: Directory;
 }
 
+/**
+ * Whether a tree has modules for this kernel release. A modules folder alone does not say which one it is for: that is
+ * taken on trust.
+ */
+export function hasModules(tree: Tree, release: string): boolean {
+  const folders = releaseFolders(tree);
+  if (folders.length === 0) return looksLikeModules(tree.root);
+  return folders.some((folder) => folder.release === release);
+}
+
 function findRelease(tree: Tree, wanted: string | undefined): ReleaseFolder {
-  const found = new Map<ByteString, ReleaseFolder>();
-  for (const parent of MODULE_FOLDERS) {
-    const place = tree.realPath(parent);
-    if (place?.node.kind !== "directory") continue;
-    for (const name of [...place.node.entries.keys()].sort()) {
-      const entry = tree.realPath(`${place.path}/${name}`);
-      if (entry?.node.kind !== "directory" || !looksLikeModules(entry.node)) continue;
-      // lib is mostly a symlink to usr/lib: one folder then, not two.
-      if (!found.has(entry.path)) found.set(entry.path, { release: toText(name), path: entry.path, node: entry.node });
-    }
-  }
-  if (found.size === 0 && looksLikeModules(tree.root)) {
+  const all = releaseFolders(tree);
+  if (all.length === 0 && looksLikeModules(tree.root)) {
     if (wanted !== undefined) return { release: wanted, path: "", node: tree.root };
     throw new UsageError("Cannot tell which kernel these modules are for", { hint: "name the release" });
   }
-  const all = [...found.values()];
   const releases = [...new Set(all.map((folder) => folder.release))].sort();
   const [only] = releases;
   if (only === undefined) {
@@ -92,6 +91,21 @@ function findRelease(tree: Tree, wanted: string | undefined): ReleaseFolder {
   throw new UsageError(`Cannot find the modules of kernel ${wanted}: there are those of ${releases.join(", ")}`, {
     hint: "install the kernel's package, or give --modules DIR",
   });
+}
+
+function releaseFolders(tree: Tree): ReleaseFolder[] {
+  const found = new Map<ByteString, ReleaseFolder>();
+  for (const parent of MODULE_FOLDERS) {
+    const place = tree.realPath(parent);
+    if (place?.node.kind !== "directory") continue;
+    for (const name of [...place.node.entries.keys()].sort()) {
+      const entry = tree.realPath(`${place.path}/${name}`);
+      if (entry?.node.kind !== "directory" || !looksLikeModules(entry.node)) continue;
+      // lib is mostly a symlink to usr/lib: one folder then, not two.
+      if (!found.has(entry.path)) found.set(entry.path, { release: toText(name), path: entry.path, node: entry.node });
+    }
+  }
+  return [...found.values()];
 }
 
 /** A folder with depmod's files, the kernel build's own lists, or a `kernel` folder, or module files themselves. */

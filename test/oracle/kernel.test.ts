@@ -3,7 +3,12 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { parseKernelImage } from "../../src/formats/bzimage/index.ts";
 import { decompress } from "../../src/formats/compression/index.ts";
-import { parseModule, readModuleSignature, stripModuleSignature } from "../../src/formats/elf-module/index.ts";
+import {
+  parseModule,
+  readModuleSignature,
+  slimModule,
+  stripModuleSignature,
+} from "../../src/formats/elf-module/index.ts";
 import {
   driverModules,
   type ModuleDatabase,
@@ -33,6 +38,12 @@ const FIRST_STAGE_ORDER: Readonly<Record<string, string>> = {
     "virtio_ring virtio virtio_pci_modern_dev virtio_pci_legacy_dev virtio_pci virtio_blk libcrc32c erofs reed_solomon dm_mod dm_bufio dm_verity overlay",
   "6.12-amd64": "virtio_blk crc32c_generic libcrc32c erofs reed_solomon dm_mod dm_bufio dm_verity overlay",
 };
+
+/** For readelf: what the kernel takes from a module. */
+const WHAT_MATTERS = [
+  ...["--wide", "--symbols", "--relocs"],
+  ...[".text", ".rodata", "__versions", ".modinfo", ".gnu.linkonce.this_module"].flatMap((name) => ["-x", name]),
+];
 
 describe.each(FLAVOURS)("kernel %s", (flavour) => {
   const open = async () => {
@@ -84,8 +95,7 @@ describe.each(FLAVOURS)("kernel %s", (flavour) => {
       const path = database.path(name);
       if (path === undefined) continue;
       const file = join(modules, "..", "..", "..", path);
-      const content = readFileSync(file);
-      const bytes = moduleCompression(file) === "none" ? content : (await decompress(content)).output;
+      const bytes = await unpacked(file);
       const info = parseModule(bytes);
       const plain = join(folder, `${name}.ko`);
       writeFileSync(plain, stripModuleSignature(bytes));
@@ -104,6 +114,34 @@ describe.each(FLAVOURS)("kernel %s", (flavour) => {
       expect(run(modinfo, ["-F", "sig_id", plain]).stdout, "nothing of the signature is left").toBe("");
       expect(run(modinfo, ["-F", "sig_id", file]).stdout.trim()).toBe("PKCS#7");
     }
+  });
+
+  test("strip leaves the same symbols and sections as slimModule, and readelf finds no fault", async (context) => {
+    const strip = requireTool(context, "strip");
+    const readelf = requireTool(context, "readelf");
+    const { modules, database } = await open();
+    const folder = tempFolder();
+    let taken = 0;
+    for (const name of [...FIRST_STAGE.map((wish) => wish.name), ...every(database.names, SAMPLE_STEP)]) {
+      const path = database.path(name);
+      if (path === undefined) continue;
+      const module = stripModuleSignature(await unpacked(join(modules, "..", "..", "..", path)));
+      const { content, untouched } = slimModule(module);
+      expect(untouched, name).toBeUndefined();
+      const [ours, theirs] = [join(folder, "ours.ko"), join(folder, "theirs.ko")];
+      writeFileSync(ours, content);
+      writeFileSync(theirs, module);
+      const all = run(readelf, ["--all", "--wide", ours]);
+      expect(all.stderr, name).toBe("");
+      const gone = [".BTF", ".comment", ".note.GNU-stack", ".note.gnu.property"].filter(
+        (section) => !all.stdout.includes(` ${section} `),
+      );
+      run(strip, ["--strip-unneeded", ...gone.flatMap((section) => ["--remove-section", section]), theirs]);
+      const [read, expected] = [ours, theirs].map((file) => run(readelf, [...WHAT_MATTERS, file]).stdout);
+      expect(withoutOffsets(read), name).toEqual(withoutOffsets(expected));
+      taken += module.length - content.length;
+    }
+    expect(taken).toBeGreaterThan(0);
   });
 
   test("depmod finds the dependencies and aliases that a bare folder gives", async () => {
@@ -150,4 +188,14 @@ function checkOrder(database: ModuleDatabase, order: readonly string[]): void {
     const before = new Set(order.slice(0, index));
     expect(database.dependencies(name).filter((dependency) => !before.has(dependency))).toEqual([]);
   }
+}
+
+async function unpacked(file: string): Promise<Uint8Array> {
+  const content = readFileSync(file);
+  return moduleCompression(file) === "none" ? content : (await decompress(content)).output;
+}
+
+/** Where each table of relocations lies in the file does not matter. */
+function withoutOffsets(listing = ""): string[] {
+  return listing.split("\n").map((line) => line.replace(/ at offset 0x[0-9a-f]+/, ""));
 }

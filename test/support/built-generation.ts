@@ -8,6 +8,7 @@ import {
   defaultConfig,
   OWN_NAMES,
 } from "../../src/build/index.ts";
+import { MemorySource } from "../../src/bytes/index.ts";
 import { OutputFolder } from "../../src/host/index.ts";
 import { type ParsedStep, parsePlan } from "../../src/plan/index.ts";
 import type { Node, Tree } from "../../src/tree/index.ts";
@@ -21,7 +22,7 @@ export const PROGRAM = Buffer.from("\x7fELF, so to speak");
 export async function sampleBuild(given: Partial<BuildInputs> = {}): Promise<BuildInputs> {
   return {
     kernel: { path: "vmlinuz", bytes: sampleBzImage() },
-    initrd: { path: "initrd.img", bytes: await sampleInitrd() },
+    initrd: { path: "initrd.img", source: new MemorySource(await sampleInitrd()) },
     modules: [{ path: "modules", tree: sampleModules(sampleModuleFiles()) }],
     firstStageProgram: () => PROGRAM,
     drivers: { kind: "set", set: "virtio" },
@@ -40,6 +41,8 @@ export function sampleConfig(given: { [K in keyof BuildConfig]?: Partial<BuildCo
     modules: { ...defaults.modules, ...given.modules },
     image: { ...defaults.image, ...given.image },
     boot: { ...defaults.boot, ...given.boot },
+    "image-signature": { ...defaults["image-signature"], ...given["image-signature"] },
+    uki: { ...defaults.uki, ...given.uki },
   };
 }
 
@@ -78,7 +81,7 @@ export function firstStageContent(tree: Tree): FirstStageContent {
   const lines = fileContent(tree.get("lazyrd/drivers")).toString("latin1").trimEnd().split("\n");
   const drivers = lines.map((line) => {
     const [pattern = "", ...modules] = line.split(" ");
-    return { pattern, modules };
+    return { pattern, modules: modules.map((module) => module.replace(/^\?/, "")) };
   });
   const folder = tree.get("lazyrd/modules");
   const files = folder?.kind === "directory" ? [...folder.entries.keys()] : [];

@@ -4,8 +4,10 @@ import { type DdiOptions, planDdi, writeDdi } from "../../src/formats/ddi/index.
 import { encodeErofs, planErofs } from "../../src/formats/erofs/index.ts";
 import { VerityHasher } from "../../src/formats/verity/index.ts";
 import { regularFile, Tree } from "../../src/tree/index.ts";
+import { assembleUki } from "../../src/uki/index.ts";
 import { encodeArchive, sampleInitrdTree } from "./build-inputs.ts";
 import { sampleBzImage, sampleModule } from "./kernel-samples.ts";
+import { sampleEfiKernel, sampleStub, text } from "./pe-samples.ts";
 
 export const SAMPLE_UUID = "01234567-89ab-4cde-8f01-23456789abcd";
 
@@ -50,6 +52,16 @@ export function sampleHashArea(): Uint8Array {
   return hasher.finish().hashArea;
 }
 
+export function sampleUki(): Uint8Array {
+  const sections = {
+    kernel: sampleEfiKernel(),
+    commandLine: "quiet",
+    osRelease: text('ID=sample\nPRETTY_NAME="A \\"sample\\""\n'),
+    initrd: encodeArchive(sampleInitrdTree()),
+  };
+  return assembleUki({ stub: sampleStub(), sections, profiles: [{ id: "rescue", title: "Rescue", sections: {} }] });
+}
+
 /** One small file of each format that can be inspected, and the name that inspect has for it. */
 export async function inspectSamples(): Promise<Record<string, { format: string; bytes: Uint8Array }>> {
   const module = sampleModule(["license=GPL", "depends=dm-mod,loop", "name=sample", "vermagic=6.12.1-test SMP "]);
@@ -64,6 +76,7 @@ export async function inspectSamples(): Promise<Record<string, { format: string;
     erofs: { format: "erofs", bytes: sampleErofs() },
     "hash area": { format: "verity", bytes: sampleHashArea() },
     kernel: { format: "kernel", bytes: sampleBzImage() },
+    "unified kernel image": { format: "uki", bytes: sampleUki() },
     module: { format: "module", bytes: module },
     "compressed module": { format: "module", bytes: await compress(module, { method: "gzip" }) },
   };

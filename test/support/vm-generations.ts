@@ -18,6 +18,8 @@ export interface GenerationRequest {
   readonly drivers?: string;
   /** The text of a lazyrd.toml. */
   readonly config?: string;
+  /** The text of a profile. */
+  readonly profile?: string;
 }
 
 const inRepository = (path: string): string => fileURLToPath(new URL(`../../${path}`, import.meta.url));
@@ -36,7 +38,7 @@ export function generation(request: GenerationRequest): Generation {
   const kernel = kernelFixture(request.kernel);
   const fixture = request.initrd === "small" ? undefined : initrdFixture(request.initrd, request.kernel);
   const initrd = fixture === undefined ? encodedSmallInitrd() : readFileSync(fixture);
-  const wishes = JSON.stringify([request.drivers, request.config]);
+  const wishes = JSON.stringify([request.drivers, request.config, request.profile]);
   const path = join(CACHE, ofThisBuild, digestOf(Buffer.from(kernel.release), initrd, Buffer.from(wishes)));
   if (existsSync(path)) return readGeneration(path);
 
@@ -51,6 +53,7 @@ export function generation(request: GenerationRequest): Generation {
     ...[PROGRAM, "build", "--quiet", "--output", own],
     ...["--kernel", kernel.vmlinuz, "--modules", kernel.modules, "--initrd", fixture ?? input("initrd", initrd)],
     ...["--drivers", request.drivers ?? "virtio", "--config", input("lazyrd.toml", request.config ?? "")],
+    ...(request.profile === undefined ? [] : ["--profile", input("profile", request.profile)]),
   ]);
   rmSync(`${own}.inputs`, { recursive: true });
   publish(own, path);

@@ -11,9 +11,15 @@ accelerate = false
 [image]
 compression = "lz4hc"
 cluster-size = 128
+modules = "unpack"
+drop = ["usr/share/doc/**"]
+against = "base.raw"
+file-contexts = "file_contexts"
+capabilities = "capabilities.txt"
 
 [modules]
 signatures = "strip"
+symbols = "keep"
 
 [boot]
 command-line = "root=/dev/sda2 quiet"
@@ -21,6 +27,18 @@ timeout = 5
 on-corruption = "error"
 on-failure = "panic"
 failure-delay = 1
+
+[image-signature]
+key = "image.key"
+certificate = "image.crt"
+
+[uki]
+stub = "stub"
+os-release = "os-release"
+splash = "logo.bmp"
+sbat = "sbat.csv"
+pcr-public-key = "pcr.pub"
+profiles = [{ id = "normal" }, { id = "old", title = "Old", command-line = "x", kernel = "k", initrd = "i" }]
 `;
 
 describe("lazyrd.toml", () => {
@@ -29,8 +47,18 @@ describe("lazyrd.toml", () => {
     expect(parseConfig("[boot]\n[modules]\n# nothing\n")).toEqual(defaultConfig());
     expect(defaultConfig()).toEqual({
       "first-stage": { compression: "zstd", drivers: "generic", accelerate: true },
-      image: { compression: "lz4", "cluster-size": "auto", budget: "none" },
-      modules: { signatures: "keep" },
+      image: {
+        compression: "lz4",
+        "cluster-size": "auto",
+        modules: "keep",
+        drop: [],
+        against: "",
+        "file-contexts": "",
+        capabilities: "",
+        profile: "",
+        budget: "none",
+      },
+      modules: { signatures: "keep", symbols: "auto" },
       boot: {
         "command-line": "",
         timeout: 30,
@@ -38,20 +66,41 @@ describe("lazyrd.toml", () => {
         "on-failure": "reboot",
         "failure-delay": 30,
       },
+      "image-signature": { key: "", signer: "", certificate: "" },
+      uki: { stub: "", "os-release": "", splash: "", sbat: "", "pcr-public-key": "", profiles: [] },
     });
   });
 
   test("has all of these keys", () => {
     expect(parseConfig(EVERYTHING)).toEqual({
       "first-stage": { compression: "gzip", drivers: ["nvme", "sd_mod"], accelerate: false },
-      image: { compression: "lz4hc", "cluster-size": 128, budget: "none" },
-      modules: { signatures: "strip" },
+      image: {
+        compression: "lz4hc",
+        "cluster-size": 128,
+        modules: "unpack",
+        drop: ["usr/share/doc/**"],
+        against: "base.raw",
+        "file-contexts": "file_contexts",
+        capabilities: "capabilities.txt",
+        profile: "",
+        budget: "none",
+      },
+      modules: { signatures: "strip", symbols: "keep" },
       boot: {
         "command-line": "root=/dev/sda2 quiet",
         timeout: 5,
         "on-corruption": "error",
         "on-failure": "panic",
         "failure-delay": 1,
+      },
+      "image-signature": { key: "image.key", signer: "", certificate: "image.crt" },
+      uki: {
+        stub: "stub",
+        "os-release": "os-release",
+        splash: "logo.bmp",
+        sbat: "sbat.csv",
+        "pcr-public-key": "pcr.pub",
+        profiles: [{ id: "normal" }, { id: "old", title: "Old", "command-line": "x", kernel: "k", initrd: "i" }],
       },
     });
   });
@@ -77,6 +126,7 @@ describe("lazyrd.toml", () => {
     ["a compression the kernel reads, but lazyrd does not write", '[first-stage]\ncompression = "xz"', /compression/],
     ["an empty list of drivers", "[first-stage]\ndrivers = []", /first-stage\.drivers/],
     ["an empty name", '[first-stage]\ndrivers = [""]', /first-stage\.drivers/],
+    ["symbols that go although signatures stay", '[modules]\nsymbols = "strip"', /modules\.symbols: .*signatures/],
     ["a table for a value", "[modules.signatures]\nx = 1", /modules\.signatures/],
     ["a value for a table", 'modules = "strip"', /modules/],
   ])("%s is refused by its name", (_, text, message) => {

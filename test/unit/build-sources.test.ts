@@ -1,12 +1,14 @@
 import { gzipSync } from "node:zlib";
 import { describe, expect, test } from "vitest";
-import { encodeFirstStage, firstStageTree, prepareModule } from "../../src/build/first-stage.ts";
+import { encodeFirstStage, firstStageTree, type ModuleTreatment, prepareModule } from "../../src/build/first-stage.ts";
 import { detectNextStage } from "../../src/build/index.ts";
 import { findModules, keptParts, readModule } from "../../src/build/sources.ts";
-import { FormatError, UsageError } from "../../src/bytes/index.ts";
+import { FormatError, MemorySource, UsageError } from "../../src/bytes/index.ts";
 import { readInitramfs, treeOfInitramfs } from "../../src/formats/cpio/index.ts";
+import { slimModule } from "../../src/formats/elf-module/index.ts";
 import { directory, regularFile, symlink, Tree } from "../../src/tree/index.ts";
 import { encodeArchive, SAMPLE_RELEASE, sampleInitrd, sampleModuleFiles } from "../support/build-inputs.ts";
+import { relocatable } from "../support/elf-samples.ts";
 import { sampleModule, sampleModules, signSample } from "../support/kernel-samples.ts";
 import { DIRECTORY_MODE, rawArchive } from "../support/newc.ts";
 
@@ -19,6 +21,15 @@ function treeOf(entries: Readonly<Record<string, ReturnType<typeof regularFile> 
 }
 
 const RELEASE_FILE = { "etc/initrd-release": regularFile(new Uint8Array()) };
+
+const AS_IT_IS: ModuleTreatment = { signatures: "keep", symbols: "auto" };
+const WITHOUT_SIGNATURE: ModuleTreatment = { signatures: "strip", symbols: "keep" };
+
+function moduleWithSymbols(): Uint8Array {
+  const modinfo = { name: ".modinfo", content: Buffer.from("license=GPL\0"), header: { sh_addralign: 1n } };
+  const symbols = Array.from({ length: 20 }, (_, index) => ({ name: `local_${index}`, section: ".text" }));
+  return relocatable([modinfo, { name: ".text" }], symbols);
+}
 
 describe("the next stage", () => {
   test.each([
@@ -101,12 +112,14 @@ function bootconfig(text: string): Uint8Array {
   return Buffer.concat([Buffer.from(text), new Uint8Array(footer.buffer), Buffer.from("#BOOTCONFIG\n")]);
 }
 
+const keptOf = async (initrd: Uint8Array) => keptParts(new MemorySource(initrd), await readInitramfs(initrd));
+
 const emptyFirstStage = () => firstStageTree(Buffer.from("program"), { steps: [], drivers: [], modules: [] }, []);
 
 describe("what stays of the initrd", () => {
   test("is nothing of one that is only an archive", async () => {
     const initrd = await sampleInitrd();
-    const kept = keptParts(initrd, await readInitramfs(initrd));
+    const kept = await keptOf(initrd);
     expect(kept).toEqual({ early: new Uint8Array(), bootconfig: undefined, topLevelNames: [] });
   });
 
@@ -116,7 +129,7 @@ describe("what stays of the initrd", () => {
       const gap = new Uint8Array(516);
       const tail = bootconfig('kernel.quiet = "1"\n');
       const initrd = Buffer.concat([MICROCODE, gap, TABLES, await sampleInitrd(), tail]);
-      const kept = keptParts(initrd, await readInitramfs(initrd));
+      const kept = await keptOf(initrd);
       expect(kept.topLevelNames).toEqual(["kernel", "early_cpio"]);
 
       const output = await encodeFirstStage(emptyFirstStage(), kept, method);
@@ -140,7 +153,7 @@ describe("what stays of the initrd", () => {
   test.each([0, 1, 2, 3])("a bootconfig with %i bytes of padding is the end, byte for byte", async (padding) => {
     const tail = Buffer.concat([bootconfig("a\n"), new Uint8Array(padding)]);
     const initrd = Buffer.concat([await sampleInitrd(), tail]);
-    const output = await encodeFirstStage(emptyFirstStage(), keptParts(initrd, await readInitramfs(initrd)), "zstd");
+    const output = await encodeFirstStage(emptyFirstStage(), await keptOf(initrd), "zstd");
     expect(Buffer.from(output).subarray(-tail.length)).toEqual(tail);
     expect((await readInitramfs(output)).bootconfig).toBeDefined();
   });
@@ -156,7 +169,7 @@ describe("what stays of the initrd", () => {
 
   test("an archive after the first that is not early does not stay", async () => {
     const initrd = Buffer.concat([encodeArchive(treeOf({ init: program() })), MICROCODE]);
-    const { early, topLevelNames } = keptParts(initrd, await readInitramfs(initrd));
+    const { early, topLevelNames } = await keptOf(initrd);
     expect([early.length, topLevelNames]).toEqual([0, []]);
   });
 });
@@ -191,22 +204,38 @@ describe("modules", () => {
   ])("are unpacked, %s, and lose their signature only when told to", async (_, pack) => {
     const plain = sampleModule(["license=GPL", `vermagic=${SAMPLE_RELEASE} SMP `]);
     const signed = signSample(plain, Buffer.from("signature"));
-    const kept = await prepareModule("sample", pack(signed), "keep");
-    const stripped = await prepareModule("sample", pack(signed), "strip");
+    const kept = await prepareModule("sample", pack(signed), AS_IT_IS);
+    const stripped = await prepareModule("sample", pack(signed), WITHOUT_SIGNATURE);
     expect(Buffer.compare(kept.content, signed)).toBe(0);
     expect(Buffer.compare(stripped.content, plain)).toBe(0);
     expect(kept).toMatchObject({ name: "sample", vermagic: `${SAMPLE_RELEASE} SMP ` });
-    expect(Buffer.compare((await prepareModule("sample", pack(plain), "strip")).content, plain)).toBe(0);
+    expect(Buffer.compare((await prepareModule("sample", pack(plain), WITHOUT_SIGNATURE)).content, plain)).toBe(0);
+  });
+
+  test("lose the symbols that nothing needs together with their signature, or keep them where they are to", async () => {
+    const plain = moduleWithSymbols();
+    const signed = signSample(plain, Buffer.from("signature"));
+    const prepare = async (treatment: ModuleTreatment, file = signed) => prepareModule("sample", file, treatment);
+    expect(Buffer.compare((await prepare(AS_IT_IS)).content, signed)).toBe(0);
+    expect(Buffer.compare((await prepare(WITHOUT_SIGNATURE)).content, plain)).toBe(0);
+    for (const symbols of ["auto", "strip"] as const) {
+      const { content, untouched } = await prepare({ signatures: "strip", symbols });
+      expect(untouched).toBeUndefined();
+      expect(Buffer.compare(content, slimModule(plain).content)).toBe(0);
+      expect(content.length).toBeLessThan(plain.length);
+    }
+    const unusual = await prepare({ signatures: "strip", symbols: "auto" }, sampleModule(["license=GPL"]));
+    expect(unusual.untouched).toMatch(/exactly one table of symbols/);
   });
 
   test("that are listed but not there are named", async () => {
     const source = await findModules([modules()], SAMPLE_RELEASE);
     source.tree.remove(source.database.path("erofs") ?? "");
-    expect(() => readModule(source, "x/erofs.ko", "erofs", "keep")).toThrow(/Cannot read the module x\/erofs.ko/);
+    expect(() => readModule(source, "x/erofs.ko", "erofs", AS_IT_IS)).toThrow(/Cannot read the module x\/erofs.ko/);
   });
 
   test("stand under the name by which the plan loads them, whatever their file was called", async () => {
-    const file = await prepareModule("dm_mod", sampleModule([]), "keep");
+    const file = await prepareModule("dm_mod", sampleModule([]), AS_IT_IS);
     const tree = firstStageTree(Buffer.from("program"), { steps: [], drivers: [], modules: [] }, [file]);
     expect([...tree.walk()].map(({ path }) => path)).toEqual([
       "",

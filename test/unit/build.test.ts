@@ -68,7 +68,7 @@ describe("a generation", () => {
   test("has an image of its own for each initrd", async () => {
     const tree = sampleInitrdTree();
     tree.set("more", regularFile(Buffer.from("1")));
-    const initrd = { path: "other.img", bytes: encodeArchive(tree) };
+    const initrd = { path: "other.img", source: new MemorySource(encodeArchive(tree)) };
     const [first, second] = [await build(await sampleBuild()), await build(await sampleBuild({ initrd }))];
     const facts = [first, second].map(({ manifest }) => [manifest.image.rootHash, manifest.image.salt]);
     expect(new Set(facts.flat()).size).toBe(4);
@@ -130,10 +130,12 @@ describe("the image", () => {
     verifyVerity(data.data.source, data.verity.source, rootHash);
   });
 
-  test("has a salt and UUIDs that follow from the initrd, each for its purpose", async () => {
-    const inputs = await sampleBuild();
-    const generation = await build(inputs);
-    const seed = createHash("sha256").update(inputs.initrd.bytes).digest();
+  test("has a salt and UUIDs that follow from the inputs, each for its purpose", async () => {
+    const generation = await build(await sampleBuild());
+    const initrd = createHash("sha256")
+      .update(await sampleInitrd())
+      .digest("hex");
+    const seed = createHash("sha256").update(`initrd ${initrd}\n`).digest();
     const derived = (purpose: string) => createHmac("sha256", seed).update(`lazyrd-${purpose}`).digest();
     expect(generation.manifest.image.salt).toBe(toHex(derived("verity-salt")));
     const [tree] = readDdi(new MemorySource(generation.read("image.raw"))).trees;
@@ -142,10 +144,27 @@ describe("the image", () => {
     expect(tree.verity.info.uuid).toBe(customGuid(derived("verity").subarray(0, 16)));
   });
 
+  test("says which profile it is laid out for, and depends on it", async () => {
+    const bytes = Buffer.from("lazyrd-profile 1\n/init 0+1\n/gone\n");
+    const profile = { path: "boot.profile", bytes };
+    const generation = await build(await sampleBuild({ profile }));
+    const plain = await build(await sampleBuild());
+    expect(generation.manifest.inputs["profile"]).toEqual({
+      sizeBytes: bytes.length,
+      sha256: createHash("sha256").update(bytes).digest("hex"),
+    });
+    expect(plain.manifest.inputs["profile"]).toBeUndefined();
+    expect(generation.manifest.image.salt).not.toBe(plain.manifest.image.salt);
+    expect(generation.warnings).toContainEqual(expect.stringContaining("1 of 2 paths are not in the initrd, /gone"));
+    const damaged = { path: "boot.profile", bytes: bytes.subarray(0, 30) };
+    await expect(build(await sampleBuild({ profile: damaged }))).rejects.toThrow(/boot\.profile: .*line 3/);
+  });
+
   test("has everything of the initrd but its early segments", async () => {
     const early = new Tree();
     early.setWithParents("kernel/x86/microcode/GenuineIntel.bin", regularFile(Buffer.from("microcode")));
-    const initrd = { path: "initrd.img", bytes: Buffer.concat([encodeArchive(early), await sampleInitrd()]) };
+    const bytes = Buffer.concat([encodeArchive(early), await sampleInitrd()]);
+    const initrd = { path: "initrd.img", source: new MemorySource(bytes) };
     const generation = await build(await sampleBuild({ initrd }));
     const { trees } = readDdi(new MemorySource(generation.read("image.raw")));
     const source = trees[0]?.data.source;
@@ -188,7 +207,7 @@ describe("the first stage", () => {
     for (const { path, node } of sampleModules(sampleModuleFiles()).walk()) {
       if (node.kind === "file") tree.setWithParents(path, node);
     }
-    const initrd = { path: "initrd.img", bytes: encodeArchive(tree) };
+    const initrd = { path: "initrd.img", source: new MemorySource(encodeArchive(tree)) };
     const { carried } = await firstStageOf(await build(await sampleBuild({ modules: [], initrd })));
     expect(carried).toContain("erofs");
   });
@@ -212,11 +231,11 @@ describe("inputs that cannot be used", () => {
     ["no kernel", { kernel: { path: "k", bytes: new Uint8Array(2000) } }, FormatError, /^k: /],
     [
       "an empty initrd",
-      { initrd: { path: "i", bytes: new Uint8Array(100) } },
+      { initrd: { path: "i", source: new MemorySource(new Uint8Array(100)) } },
       FormatError,
       /^i: initrd: Cannot find a program/,
     ],
-    ["no initrd", { initrd: { path: "i", bytes: Buffer.from("text") } }, FormatError, /^i: /],
+    ["no initrd", { initrd: { path: "i", source: new MemorySource(Buffer.from("text")) } }, FormatError, /^i: /],
     [
       "modules of another release",
       { kernel: { path: "k", bytes: sampleBzImage("5.0 #1") } },

@@ -58,8 +58,8 @@ describe("in bash", () => {
 
   test("commands, options, choices", (context) => {
     expect(complete(context, ["lazyrd", ""])).toEqual(expect.arrayContaining(["build", "inspect", "--help"]));
-    expect(complete(context, ["lazyrd", "b"])).toEqual(["build", "boot"]);
-    expect(complete(context, ["lazyrd", "build", "--k"])).toEqual(["--kernel"]);
+    expect(complete(context, ["lazyrd", "bu"])).toEqual(["build"]);
+    expect(complete(context, ["lazyrd", "build", "--ke"])).toEqual(["--kernel", "--key"]);
     expect(complete(context, ["lazyrd", "boot", "gen", "--disk", ""])).toEqual([...DISK_BUSES]);
     expect(complete(context, ["lazyrd", "boot", "--disk", "virtio-s"])).toEqual(["virtio-scsi"]);
     // bash splits --disk=n into three words.

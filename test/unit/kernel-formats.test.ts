@@ -1,14 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { byteStringBytes, FormatError } from "../../src/bytes/index.ts";
-import {
-  Arm64Header,
-  DosHeader,
-  PeFileHeader,
-  PeSectionHeader,
-  parseKernelImage,
-  SetupHeader,
-  ZbootHeader,
-} from "../../src/formats/bzimage/index.ts";
+import { Arm64Header, parseKernelImage, SetupHeader, ZbootHeader } from "../../src/formats/bzimage/index.ts";
 import {
   Elf64Header,
   Elf64SectionHeader,
@@ -17,6 +9,13 @@ import {
   readModuleSignature,
   stripModuleSignature,
 } from "../../src/formats/elf-module/index.ts";
+import {
+  DosHeader,
+  FileHeader,
+  OPTIONAL_MAGIC_64,
+  OptionalHeader64,
+  SectionHeader,
+} from "../../src/formats/pe/layout.ts";
 import { sampleBzImage, sampleModule, signSample } from "../support/kernel-samples.ts";
 
 const MODULE = sampleModule([
@@ -148,7 +147,7 @@ describe("kernel image", () => {
       kind: "efi-zboot",
       architecture: "aarch64",
       release: undefined,
-      payload: { offset: 100, size: 28, compression: "gzip" },
+      payload: { offset: ZbootHeader.size + PE_HEADERS_BYTES, size: 28, compression: "gzip" },
     });
     for (let length = 0; length < image.length; length++) {
       expect(() => parseKernelImage(image.subarray(0, length)), `${length} bytes`).toThrow(FormatError);
@@ -168,18 +167,29 @@ describe("kernel image", () => {
   });
 });
 
+const PE_HEADERS_BYTES = FileHeader.size + OptionalHeader64.size;
+
+function peHeaders(machine: number, sectionCount: number): Uint8Array {
+  const sizes = { NumberOfSections: sectionCount, SizeOfOptionalHeader: OptionalHeader64.size };
+  return Buffer.concat([
+    FileHeader.encode({ Signature: "PE", Machine: machine, ...sizes }),
+    OptionalHeader64.encode({ Magic: OPTIONAL_MAGIC_64 }),
+  ]);
+}
+
 function pe(section: string): Uint8Array {
   return Buffer.concat([
     DosHeader.encode({ e_magic: "MZ", e_lfanew: DosHeader.size }),
-    PeFileHeader.encode({ signature: "PE", machine: 0x8664, numberOfSections: 1 }),
-    PeSectionHeader.encode({ name: section }),
+    peHeaders(0x8664, 1),
+    SectionHeader.encode({ Name: section }),
   ]);
 }
 
 function zboot(machine: number): Uint8Array {
-  const image = new Uint8Array(128);
-  ZbootHeader.write(image, 0, { mz: "MZ", zimg: "zimg", payload_offset: 100, payload_size: 28, comp_type: "gzip" });
-  DosHeader.write(image, 0, { e_lfanew: 64 });
-  PeFileHeader.write(image, 64, { signature: "PE", machine });
+  const payload_offset = ZbootHeader.size + PE_HEADERS_BYTES;
+  const image = new Uint8Array(payload_offset + 28);
+  ZbootHeader.write(image, 0, { mz: "MZ", zimg: "zimg", payload_offset, payload_size: 28, comp_type: "gzip" });
+  DosHeader.write(image, 0, { e_lfanew: ZbootHeader.size });
+  image.set(peHeaders(machine, 0), ZbootHeader.size);
   return image;
 }

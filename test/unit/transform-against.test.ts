@@ -130,6 +130,8 @@ describe("the digest of a tree", () => {
   });
 
   test("is pinned: generations are named by it", () => {
-    expect(digest(treeOf({ "a/b": file("1"), c: symlink("a/b") }))).toMatchInlineSnapshot(`"0e5855ae34eecd0da7d1c131700019c8ea322eda5c92ef0a4adf364354a8d0af"`);
+    expect(digest(treeOf({ "a/b": file("1"), c: symlink("a/b") }))).toMatchInlineSnapshot(
+      `"0e5855ae34eecd0da7d1c131700019c8ea322eda5c92ef0a4adf364354a8d0af"`,
+    );
   });
 });

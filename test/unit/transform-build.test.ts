@@ -6,12 +6,7 @@ import { readGeneration } from "../../src/build/index.ts";
 import { compareTrees, withContent } from "../../src/content/index.ts";
 import { stripModuleSignature } from "../../src/formats/elf-module/index.ts";
 import { regularFile, type Tree } from "../../src/tree/index.ts";
-import {
-  encodeArchive,
-  SAMPLE_RELEASE,
-  sampleInitrdTree,
-  writeSampleInputs,
-} from "../support/build-inputs.ts";
+import { encodeArchive, SAMPLE_RELEASE, sampleInitrdTree, writeSampleInputs } from "../support/build-inputs.ts";
 import { fileContent } from "../support/built-generation.ts";
 import { lazyrd } from "../support/cli.ts";
 import { sampleModule, signSample } from "../support/kernel-samples.ts";

@@ -86,6 +86,8 @@ describe("QEMU's arguments", () => {
   test("count instructions only where told to", () => {
     expect(valuesOf(sampleMachine(), "-icount")).toEqual([]);
     expect(valuesOf(sampleMachine({ countInstructions: true }), "-icount")).toEqual(["shift=0,sleep=on"]);
+    const skipping = sampleMachine({ countInstructions: true, skipsIdle: true });
+    expect(valuesOf(skipping, "-icount")).toEqual(["shift=0,sleep=off"]);
   });
 });
 

@@ -1,47 +1,53 @@
-import { existsSync } from "node:fs";
 import { Command, Option } from "commander";
 import {
   type BuildConfig,
+  type BuildInputs,
   type BuildResult,
   buildGeneration,
-  type DriverChoice,
-  defaultConfig,
   GENERATION_FILES,
+  type InputFile,
   LOCAL_FILES,
-  type ModuleTree,
+  OPTIONAL_FILES,
   OWN_NAMES,
-  parseConfig,
 } from "../../build/index.ts";
-import { fromText, UsageError } from "../../bytes/index.ts";
 import {
   inFile,
   nextTurn,
   OutputFolder,
   onInterrupt,
+  openSharedInput,
   packageFile,
   packageVersion,
-  readDiskDevices,
-  readHostTree,
   readInput,
 } from "../../host/index.ts";
-import { type DriverSelection, type DriverSetName, driverSets, parseKernelImage } from "../../kernel/index.ts";
+import { parseKernelImage } from "../../kernel/index.ts";
+import { signProgram, signRootHash } from "../../keys/index.ts";
 import { formatSize } from "../../text/index.ts";
+import { summaryOfTransformation } from "../../transform/index.ts";
+import { moduleTrees, readConfig, selectDrivers } from "../build-inputs.ts";
+import { type ImageFlags, openImageInputs, withImageFlags } from "../image-inputs.ts";
 import { startProgress } from "../progress.ts";
+import { addSigningOptions, readSigner, type SigningFlags } from "../signing.ts";
 import { printJson, printResult, printWarnings } from "../terminal.ts";
+import { readUkiInputs, type UkiFlags } from "../uki-inputs.ts";
 
-interface BuildFlags {
+/** What an option that is about it implies. */
+const UKI = { uki: true };
+
+interface BuildFlags extends UkiFlags, SigningFlags, ImageFlags {
   readonly kernel: string;
   readonly initrd: string;
   readonly modules?: string;
   readonly config?: string;
   readonly drivers?: string;
+  readonly profile?: string;
   readonly output: string;
   readonly json: boolean;
   readonly quiet: boolean;
 }
 
 export function buildCommand(): Command {
-  return new Command("build")
+  const command = new Command("build")
     .summary("turn an initrd into a first stage and a verified image")
     .description(
       "Reads a kernel and the initrd it boots with, and writes a generation: the small first stage, the image with " +
@@ -52,17 +58,29 @@ export function buildCommand(): Command {
     .option("-m, --modules <folder>", "the kernel's modules (default: /lib/modules/RELEASE, then the initrd's own)")
     .option("-c, --config <file>", "settings (default: ./lazyrd.toml where there is one)")
     .option("-d, --drivers <set>", "storage drivers: generic, virtio, host, or names separated by commas")
+    .option("-p, --profile <file>", "what a boot read: the image is laid out for it")
+    .addOption(
+      new Option("--drop <pattern>", "leave out what the pattern means: usr/share/doc/**; may be repeated").argParser(
+        (pattern: string, others: string[] = []) => [...others, pattern],
+      ),
+    )
+    .option("--against <tree>", "leave out what is the same there: an image to be laid over that folder or image")
     .requiredOption("-o, --output <folder>", "where the generation goes; replaces one that lazyrd wrote")
+    .addOption(new Option("--uki", "make a unified kernel image, lazyrd.efi, too").default(false))
+    .addOption(new Option("--stub <file>", "for --uki: systemd-stub (default: where systemd installs it)").implies(UKI))
+    .addOption(new Option("--os-release <file>", "for --uki: names it in menus (default: the initrd's)").implies(UKI));
+  return addSigningOptions(command, "for --uki: ", UKI)
     .addOption(new Option("--json", "print the manifest as JSON").default(false))
     .addOption(new Option("-q, --quiet", "no progress").default(false))
     .action(run);
 }
 
 async function run(flags: BuildFlags): Promise<void> {
-  const config = readConfig(flags.config);
+  const config = withImageFlags(readConfig(flags.config), flags);
   const kernel = { path: flags.kernel, bytes: readInput(flags.kernel, "the kernel") };
   const { release } = await inFile(flags.kernel, () => parseKernelImage(kernel.bytes));
-  const initrd = { path: flags.initrd, bytes: readInput(flags.initrd, "the initrd") };
+  const initrd = { path: flags.initrd, source: openSharedInput(flags.initrd, "the initrd") };
+  const imageInputs = await openImageInputs(config.image);
   const inputs = {
     kernel,
     initrd,
@@ -71,6 +89,10 @@ async function run(flags: BuildFlags): Promise<void> {
     firstStageProgram: () => readInput(packageFile("dist/first-stage/init-x86_64"), "the first stage"),
     drivers: selectDrivers(flags.drivers ?? config["first-stage"].drivers),
     config,
+    imageInputs: imageInputs.inputs,
+    profile: readProfile(flags.profile ?? config.image.profile),
+    signRootHash: signRootHashWith(config["image-signature"]),
+    uki: flags.uki ? { ...readUkiInputs(flags, config.uki), sign: signWith(flags) } : undefined,
     generator: `lazyrd ${packageVersion()}`,
   };
   const output = new OutputFolder(flags.output, OWN_NAMES);
@@ -84,51 +106,44 @@ async function run(flags: BuildFlags): Promise<void> {
     await nextTurn();
     output.commit();
     progress.end();
-    printWarnings(result.warnings);
+    printWarnings([...imageInputs.warnings, ...result.warnings]);
     if (flags.json) printJson(result.manifest);
-    else printResult(summary(flags.output, initrd.bytes.length, result));
+    else printResult(summary(flags.output, initrd.source.size, result));
   } catch (error) {
     output.discard();
     throw error;
   } finally {
     progress.end();
+    imageInputs.close();
+    initrd.source.close();
     interruptible();
   }
 }
 
-const DEFAULT_CONFIG = "lazyrd.toml";
-
-function readConfig(path: string | undefined): BuildConfig {
-  if (path === undefined && !existsSync(DEFAULT_CONFIG)) return defaultConfig();
-  const chosen = path ?? DEFAULT_CONFIG;
-  return parseConfig(Buffer.from(readInput(chosen, "the configuration")).toString("utf8"), chosen);
+function signRootHashWith({ key, signer, certificate }: BuildConfig["image-signature"]): BuildInputs["signRootHash"] {
+  const names = { key: key || undefined, signer: signer || undefined, certificate: certificate || undefined };
+  const found = readSigner(names, "set key or signer, and certificate, in [image-signature]");
+  return found && ((rootHash) => signRootHash(rootHash, found));
 }
 
-function selectDrivers(choice: DriverChoice | string): DriverSelection {
-  if (choice === "host") return { kind: "host", devices: readDiskDevices() };
-  if (typeof choice === "string" && Object.hasOwn(driverSets, choice))
-    return { kind: "set", set: choice as DriverSetName };
-  const names = typeof choice === "string" ? choice.split(",") : choice;
-  if (names.some((name) => !/^[\w-]+$/.test(name))) {
-    throw new UsageError(`Cannot use ${JSON.stringify(choice)} as drivers: expected names of modules`, {
-      hint: "give generic, virtio, host, or names separated by commas: nvme,sd_mod,ahci",
-    });
-  }
-  return { kind: "list", names: names.map(fromText) };
+function signWith(flags: SigningFlags): ((program: Uint8Array) => Uint8Array) | undefined {
+  const signer = readSigner(flags);
+  return signer && ((program) => signProgram(program, signer));
 }
 
-function moduleTrees(folder: string | undefined, release: string | undefined): ModuleTree[] {
-  const installed = `/lib/modules/${release}`;
-  const path = folder ?? (existsSync(installed) ? installed : undefined);
-  return path === undefined ? [] : [{ path, tree: readHostTree(path) }];
+function readProfile(path: string): InputFile | undefined {
+  return path === "" ? undefined : { path, bytes: readInput(path, "the profile") };
 }
 
 function summary(folder: string, initrdBytes: number, { manifest }: BuildResult): string {
+  const uki = manifest.files[OPTIONAL_FILES.uki];
   const size = (name: string): string => formatSize(manifest.files[name]?.sizeBytes ?? 0);
   return [
     `${folder}: kernel ${manifest.kernel.release}, initrd of ${formatSize(initrdBytes)} split into`,
     `  ${GENERATION_FILES.firstStage}  ${size(GENERATION_FILES.firstStage)}, ${manifest.explanation.modules.length} modules`,
     `  ${GENERATION_FILES.image}         ${size(GENERATION_FILES.image)}, root hash ${manifest.image.rootHash}`,
+    ...(manifest.explanation.image ?? []).map((change) => `    ${summaryOfTransformation(change)}`),
+    ...(uki === undefined ? [] : [`  ${OPTIONAL_FILES.uki}        ${formatSize(uki.sizeBytes)}, unified kernel image`]),
     `next: lazyrd boot ${folder}, lazyrd explain ${folder}`,
   ].join("\n");
 }

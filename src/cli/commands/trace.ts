@@ -48,7 +48,10 @@ async function run(folder: string | undefined, flags: TraceFlags): Promise<void>
   const { phases, done, disk, content } = analysis;
   const { touchedBytes, readPerTouched } = content ?? {};
   if (flags.json) printJson({ end: trace.end, phases, done, disk: { ...disk, touchedBytes, readPerTouched } });
-  else printResult([`${flags.output}: ${describeBoot(trace)}`, ...(flags.live ? [] : [describeDisk(analysis)])].join("\n"));
+  else
+    printResult(
+      [`${flags.output}: ${describeBoot(trace)}`, ...(flags.live ? [] : [describeDisk(analysis)])].join("\n"),
+    );
   if (trace.end !== "reached") process.exitCode = EXIT.notBooted;
 }
 

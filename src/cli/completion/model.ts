@@ -37,6 +37,7 @@ const KINDS: ReadonlyMap<string, ValueKind> = new Map<string, ValueKind>([
   ["file", { kind: "file" }],
   ["folder", { kind: "folder" }],
   ["generation", { kind: "folder" }],
+  ["generations", { kind: "folder" }],
   // Names of modules may follow as well: these are the words that are not.
   ["set", { kind: "words", words: [...Object.keys(driverSets), "host"] }],
 ]);

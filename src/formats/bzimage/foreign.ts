@@ -1,5 +1,5 @@
-import { byteStringFrom, FormatError } from "../../bytes/index.ts";
-import { parsePeOutline } from "./pe.ts";
+import { byteStringFrom, FormatError, MemorySource } from "../../bytes/index.ts";
+import { isPe, readPe, sectionNamed } from "../pe/index.ts";
 
 const FORMAT = "kernel image";
 const UKI_KERNEL_SECTION = ".linux";
@@ -30,13 +30,14 @@ export function refuse(bytes: Uint8Array): never {
   for (const { magic, what, advice } of LOOKALIKES) {
     if (byteStringFrom(bytes.subarray(0, magic.length)) === magic) fail(what, advice);
   }
-  const outline = parsePeOutline(bytes);
-  if (outline?.sectionNames.includes(UKI_KERNEL_SECTION)) {
-    fail(
-      "a unified kernel image (UKI), which has a kernel inside",
-      "give it as a UKI, or the kernel alone: objcopy -O binary -j .linux UKI KERNEL",
-    );
+  if (isPe(bytes)) {
+    if (sectionNamed(readPe(new MemorySource(bytes)), UKI_KERNEL_SECTION) !== undefined) {
+      fail(
+        "a unified kernel image (UKI), which has a kernel inside",
+        "give it as a UKI, or the kernel alone: objcopy -O binary -j .linux UKI KERNEL",
+      );
+    }
+    fail("an EFI program without a Linux kernel", "give the kernel, /boot/vmlinuz-*");
   }
-  if (outline !== undefined) fail("an EFI program without a Linux kernel", "give the kernel, /boot/vmlinuz-*");
   return fail("no bzImage, arm64 Image or EFI zboot image, or it is truncated", "give the kernel, /boot/vmlinuz-*");
 }

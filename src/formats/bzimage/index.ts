@@ -1,3 +1,2 @@
 export * from "./layout.ts";
-export * from "./pe.ts";
 export * from "./read.ts";

@@ -53,20 +53,6 @@ export const ZbootHeader = struct("zboot_header", 64, {
   comp_type: ascii(24, 32),
 });
 
-// PE/COFF: only what tells a kernel from a unified kernel image.
-export const DOS_MAGIC = "MZ";
-export const PE_MAGIC = "PE";
-export const DosHeader = struct("IMAGE_DOS_HEADER", 64, { e_magic: ascii(0, 2), e_lfanew: u32(0x3c) });
-export const PeFileHeader = struct("IMAGE_FILE_HEADER", 24, {
-  signature: ascii(0, 4),
-  machine: u16(4),
-  numberOfSections: u16(6),
-  sizeOfOptionalHeader: u16(20),
-});
-export const PeSectionHeader = struct("IMAGE_SECTION_HEADER", 40, { name: ascii(0, 8) });
-/** The Windows loader's own limit; real images have a dozen. */
-export const MAX_PE_SECTIONS = 96;
-
 /** `IMAGE_FILE_MACHINE_*` to what `uname -m` shows. */
 export const PE_MACHINE_NAMES: ReadonlyMap<number, string> = new Map([
   [0x014c, "i386"],

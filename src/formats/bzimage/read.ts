@@ -1,4 +1,5 @@
-import { type ByteString, byteStringFrom, FormatError, hex, toSafeNumber } from "../../bytes/index.ts";
+import { type ByteString, byteStringFrom, FormatError, hex, MemorySource, toSafeNumber } from "../../bytes/index.ts";
+import { isPe, readPe } from "../pe/index.ts";
 import { refuse } from "./foreign.ts";
 import {
   ARM64_MAGIC,
@@ -22,7 +23,6 @@ import {
   ZBOOT_MAGIC,
   ZbootHeader,
 } from "./layout.ts";
-import { parsePeOutline } from "./pe.ts";
 
 const FORMAT = "kernel image";
 
@@ -116,7 +116,7 @@ function parseBzImage(bytes: Uint8Array): KernelImage {
     architecture: has(XLF_KERNEL_64) ? "x86_64" : "i386",
     release,
     versionText,
-    efi: parsePeOutline(bytes) !== undefined,
+    efi: isPe(bytes),
     x86: {
       protocol: `${header.version >> 8}.${String(header.version & 0xff).padStart(2, "0")}`,
       relocatable: header.version >= PROTOCOL_RELOCATABLE && header.relocatable_kernel !== 0,
@@ -131,8 +131,8 @@ function parseBzImage(bytes: Uint8Array): KernelImage {
 
 function parseZboot(bytes: Uint8Array): KernelImage {
   const header = ZbootHeader.parse(bytes);
-  const outline = parsePeOutline(bytes);
-  const architecture = outline === undefined ? undefined : PE_MACHINE_NAMES.get(outline.machine);
+  const machine = isPe(bytes) ? readPe(new MemorySource(bytes)).machine : undefined;
+  const architecture = machine === undefined ? undefined : PE_MACHINE_NAMES.get(machine);
   if (architecture === undefined) {
     throw new FormatError("Cannot read the kernel: expected a PE header that names a known machine", {
       format: FORMAT,
@@ -168,7 +168,7 @@ function parseArm64(bytes: Uint8Array): KernelImage {
     architecture: "aarch64",
     release: versionText.split(" ", 1)[0],
     versionText,
-    efi: parsePeOutline(bytes) !== undefined,
+    efi: isPe(bytes),
     x86: undefined,
     payload: undefined,
   };

@@ -46,6 +46,12 @@ export class Buses {
     for (const driver of this.#drivers) this.#match(driver, device);
   }
 
+  removeDevice(bus: string, name: string): void {
+    this.#sysfs.root.directory(`bus/${bus}/devices`).entries.delete(name);
+    for (const device of this.#unbound) if (device.bus === bus && device.name === name) this.#unbound.delete(device);
+    this.#uevents.send({ action: "remove", path: `/devices/${bus}0/${name}`, subsystem: bus });
+  }
+
   addDriver(driver: Driver): void {
     this.#drivers.push(driver);
     for (const device of [...this.#unbound]) this.#match(driver, device);
