@@ -114,6 +114,7 @@ async function buildWith(means: CompressionMeans, inputs: BuildInputs, output: O
   const options = {
     drivers: inputs.drivers,
     accelerate: config["first-stage"].accelerate,
+    preload: config["first-stage"].accelerate && config.modules.signatures === "strip",
     timeoutSeconds: config.boot.timeout,
     onCorruption: config.boot["on-corruption"],
     onFailure: config.boot["on-failure"],

@@ -20,7 +20,7 @@ const LOADED_BY_SYSTEMD = ["autofs4", "qemu_fw_cfg", "virtio_rng", "virtio_conso
 
 /**
  * Modules that the image's init would load at its very start. Carried by the first stage they need no search in the
- * image's lists of modules and no unpacking, and have no signature to check where that is how modules are treated.
+ * image's lists of modules, no unpacking, and no check of a signature where the first stage's have none.
  */
 export function earlyModules(nextStage: NextStage): WantedModule[] {
   if (nextStage.kind !== "systemd") return [];

@@ -18,8 +18,10 @@ import type { ColdplugDriver, NextStage } from "./types.ts";
 
 export interface SelectionOptions {
   readonly drivers: DriverSelection;
-  /** Load faster implementations of sha256, and what the next stage would load at its start. */
+  /** Load faster implementations of sha256. */
   readonly accelerate: boolean;
+  /** Load what the next stage would load at its start: pays where the first stage's modules load faster than its own. */
+  readonly preload: boolean;
 }
 
 /** The modules of a first stage, by the step that loads them. */
@@ -49,7 +51,7 @@ export function selectModules(
 ): ModuleSelection {
   const facts = { needs: knownNeeds(config) };
   const accelerators = planModules(database, options.accelerate ? hashAccelerators(database) : [], facts);
-  const early = options.accelerate ? earlyModules(nextStage) : [];
+  const early = options.preload ? earlyModules(nextStage) : [];
   const features = requireFeatures(database, FEATURES, config).flatMap((status) => status.wanted);
   const { hotplugged, unconditional } = splitByHardware(database, [
     ...early,

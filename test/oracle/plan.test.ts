@@ -30,7 +30,11 @@ const VIRTIO_LINES: Readonly<Record<string, readonly string[]>> = {
   "6.1-amd64": [
     "try-modules sha256_ssse3",
     "modules crc32c_generic libcrc32c erofs dm_mod reed_solomon dm_bufio dm_verity overlay",
-    "coldplug pci platform virtio scsi",
+    "try-modules autofs4",
+    "coldplug platform virtio pci scsi",
+    "qemu_fw_cfg: qemu_fw_cfg",
+    "virtio_rng: virtio_ring virtio virtio_rng",
+    "virtio_console: virtio_ring virtio virtio_console",
     "virtio_pci: virtio_ring virtio virtio_pci_modern_dev virtio_pci_legacy_dev virtio_pci",
     "virtio_mmio: virtio_ring virtio virtio_mmio",
     "virtio_blk: virtio_ring virtio virtio_blk",
@@ -40,7 +44,11 @@ const VIRTIO_LINES: Readonly<Record<string, readonly string[]>> = {
   "6.1-cloud-amd64": [
     "try-modules sha256_ssse3",
     "modules libcrc32c erofs dm_mod reed_solomon dm_bufio dm_verity overlay",
-    "coldplug pci platform virtio scsi",
+    "try-modules autofs4",
+    "coldplug platform virtio pci scsi",
+    "qemu_fw_cfg: qemu_fw_cfg",
+    "virtio_rng: virtio_ring virtio virtio_rng",
+    "virtio_console: virtio_ring virtio virtio_console",
     "virtio_pci: virtio_ring virtio virtio_pci_modern_dev virtio_pci_legacy_dev virtio_pci",
     "virtio_mmio: virtio_ring virtio virtio_mmio",
     "virtio_blk: virtio_ring virtio virtio_blk",
@@ -50,7 +58,10 @@ const VIRTIO_LINES: Readonly<Record<string, readonly string[]>> = {
   "6.12-amd64": [
     "try-modules sha256_ssse3",
     "modules crc32c_generic libcrc32c erofs dm_mod reed_solomon dm_bufio dm_verity overlay",
+    "try-modules autofs4",
     "coldplug platform virtio scsi",
+    "qemu_fw_cfg: qemu_fw_cfg",
+    "virtio_rng: virtio_rng",
     "virtio_mmio: virtio_mmio",
     "virtio_blk: virtio_blk",
     "virtio_scsi: scsi_common scsi_mod virtio_scsi",
@@ -90,7 +101,7 @@ describe.each(FLAVOURS)("kernel %s", (flavour) => {
   };
   const compile = async (set: DriverSetName) => {
     const source = await open();
-    const options = sampleOptions([], { drivers: { kind: "set", set } });
+    const options = sampleOptions([], { drivers: { kind: "set", set }, preload: true });
     const selection = selectModules(source.database, { kind: "systemd", init: "/init" }, options);
     const modules = modulesOf(selection);
     const plan = compilePlan(selection, modules, SAMPLE_IMAGE, { kind: "systemd", init: "/init" }, options);

@@ -76,6 +76,7 @@ export function sampleOptions(drivers: readonly string[], options: Partial<PlanO
   return {
     drivers: { kind: "list", names: drivers },
     accelerate: true,
+    preload: false,
     timeoutSeconds: 30,
     onCorruption: "panic",
     onFailure: "reboot",

@@ -182,6 +182,13 @@ describe("modules", () => {
     return { path: "folder", tree };
   };
 
+  test("are not taken from a folder that only has the right name", async () => {
+    const empty = new Tree();
+    empty.setWithParents(`usr/lib/modules/${SAMPLE_RELEASE}/leftover`, regularFile(Buffer.from("x")));
+    const source = await findModules([{ path: "empty", tree: empty }, modules()], SAMPLE_RELEASE);
+    expect(source.path).toBe("modules");
+  });
+
   test("come from the first place that has them", async () => {
     const empty = { path: "empty", tree: new Tree() };
     const other = { path: "other", tree: sampleModules(sampleModuleFiles("6.1.0"), "6.1.0") };

@@ -24,6 +24,7 @@ export function archiveEnd(source: BufferedSource, start: number): number {
     offset = afterNuls(source, offset);
     const header = source.read(offset, Math.min(NewcHeader.size + MAX_NAME_BYTES, source.size - offset));
     if (header[0] !== FIRST_BYTE) return offset;
+    if (header.length < NewcHeader.size) return source.size;
     const magic = byteStringFrom(header.subarray(0, MAGIC_NEWC.length));
     const namesize = hex8At(header, FIELDS.namesize.offset);
     const filesize = hex8At(header, FIELDS.filesize.offset);
