@@ -102,7 +102,7 @@ function tableHeader(sh_type: number, entryBytes: number) {
 function stringTable(texts: readonly string[]) {
   const offsets = new Map<string, number>();
   let text = "\0";
-  for (const name of texts.filter((candidate) => candidate !== "")) {
+  for (const name of new Set(texts.filter((candidate) => candidate !== ""))) {
     offsets.set(name, text.length);
     text += `${name}\0`;
   }

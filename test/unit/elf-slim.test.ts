@@ -11,6 +11,7 @@ import {
 import { relocatable, type SampleSection, type SampleSymbol } from "../support/elf-samples.ts";
 
 const SECTIONS: readonly SampleSection[] = [
+  { name: ".note.GNU-stack", content: new Uint8Array() },
   { name: ".text", relocations: [".text", "printk", "used_here"], header: { sh_flags: 6n } },
   { name: ".comment", header: { sh_addralign: 1n } },
   { name: ".note.gnu.property", header: { sh_type: 7 } },
@@ -134,12 +135,28 @@ describe("a module stays as it is", () => {
     [
       "whose global symbol stands in a section that would go",
       relocatable(SECTIONS, [...SYMBOLS, { name: "note", isGlobal: true, section: ".comment" }]),
-      /stands in section 3/,
+      /stands in section 4/,
     ],
     [
       "with an alignment that is none",
       relocatable([...SECTIONS, { name: ".odd", header: { sh_addralign: 3n } }], SYMBOLS),
       /alignment 3/,
+    ],
+    [
+      "whose sections overlap",
+      relocatable(
+        [".a", ".b", ".c"].map((name) => ({ name, header: { sh_offset: 0n, sh_size: 400n } })),
+        [],
+      ),
+      /sections overlap/,
+    ],
+    [
+      "whose symbols share one long name",
+      relocatable(
+        [{ name: ".text" }],
+        Array.from({ length: 100 }, () => ({ name: "x".repeat(400), section: ".text", isGlobal: true })),
+      ),
+      /names of its symbols overlap/,
     ],
     [
       "that would get larger",
