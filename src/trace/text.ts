@@ -18,7 +18,11 @@ const FORMAT = "trace";
 /** Some ten times as much as a boot that reads a million times gives. */
 const MAX_TRACE_CHARACTERS = 512 << 20;
 
+/** Linux asks a disk for some megabytes at once at most. What is read is counted by blocks, so there must be a limit. */
+const MAX_REQUEST_BYTES = 256 << 20;
+
 const Count = z.int().min(0);
+const RequestLength = Count.max(MAX_REQUEST_BYTES);
 const Text = z.string();
 /** Bytes, one character each. */
 const Path = z.string().regex(/^[^\u0100-\uffff]*$/);
@@ -56,7 +60,7 @@ const Line = z.union([
   z.tuple([z.literal("memory"), Count, z.enum(["total", "available", "initrd-freed"]), Count]),
   z.tuple([z.literal("disk"), Text, Count, Count]),
   z.tuple([z.literal("line"), Count, Text]),
-  z.tuple([z.literal("read"), Count, Count, Count]),
+  z.tuple([z.literal("read"), Count, Count, RequestLength]),
   z.tuple([z.literal("touched"), Count, Path, Count, Count]),
   z.tuple([z.literal("module"), Count, Text, z.boolean(), Count, Count.nullable()]),
 ]);
@@ -175,7 +179,8 @@ function parseLine(line: string, lineNumber: number): Line {
 }
 
 function isRead(value: unknown): value is ["read", number, number, number] {
-  return Array.isArray(value) && value.length === 4 && value[0] === "read" && value.slice(1).every(isCount);
+  const isReadLine = Array.isArray(value) && value.length === 4 && value[0] === "read";
+  return isReadLine && value.slice(1).every(isCount) && value[3] <= MAX_REQUEST_BYTES;
 }
 
 function isCount(value: unknown): value is number {

@@ -62,6 +62,7 @@ describe("a trace that is not sound is refused, by line", () => {
     ["a line that is no JSON", withLine(3, "[milestone]"), /line 3 .*not JSON/],
     ["an unknown line", withLine(3, '["mile",1]'), /line 3/],
     ["a time below zero", withLine(9, '["read",-1,0,4096]'), /line 9/],
+    ["a longer request than there are", withLine(9, '["read",1,0,1000000000000]'), /line 9/],
     ["a length that is no number", withLine(9, '["read",1,0,"4096"]'), /line 9/],
     ["a path of more than bytes", withLine(12, '["touched",1,"\u0416",0,0]'), /line 12/],
     ["a missing line", linesOf(sampleTrace()).toSpliced(4, 1).join("\n"), /expected 12 lines before it, got 11/],
