@@ -20,14 +20,15 @@ const VARIANTS = "floor,classic,classic-none,lazy-lz4,lazy-lz4-strip,lazy-none,l
 const SCALED_VARIANTS = "classic,lazy-lz4-strip";
 const ADDED_CONTENT = "25M,200M";
 
-export function benchBoots(input: Input, folder: string, runs: number): BootResults {
-  return lazyrdBench(input, folder, ["--variants", VARIANTS, "--runs", String(runs)]);
+/** @param flags more options of `lazyrd bench` */
+export function benchBoots(input: Input, folder: string, flags: readonly string[]): BootResults {
+  return lazyrdBench(input, folder, ["--variants", VARIANTS, ...flags]);
 }
 
-export function benchScaling(input: Input, folder: string, runs: number): ScalingResults {
+export function benchScaling(input: Input, folder: string, flags: readonly string[]): ScalingResults {
   const path = join(folder, "points.json");
   const scaling = ["--variants", SCALED_VARIANTS, "--scaling", ADDED_CONTENT, "--points", path];
-  const results = lazyrdBench(input, folder, [...scaling, "--runs", String(runs)]);
+  const results = lazyrdBench(input, folder, [...scaling, ...flags]);
   return { ...results, points: JSON.parse(readFileSync(path, "utf8")) };
 }
 

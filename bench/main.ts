@@ -14,11 +14,15 @@ const MEMORY_FOLDER = "/dev/shm";
 
 const PARTS = ["boot", "scaling", "build"] as const;
 
-const USAGE = `npm run bench [-- [boot] [scaling] [build] [--runs N] [--save]]
+/** Of `lazyrd bench`: QEMU's sleep=off. */
+const SKIP_WAITS = "--skip-waits";
+
+const USAGE = `npm run bench [-- [boot] [scaling] [build] [--runs N] [${SKIP_WAITS}] [--save]]
   boot     guest time until the initrd's own init runs: floor, classic, lazyrd (lazyrd bench)
   scaling  the same with more and more in the initrd
   build    seconds and memory of lazyrd build, beside the tools it replaces
   --runs   how often each is repeated, boots at most (default 5)
+  ${SKIP_WAITS}  for boots, as of lazyrd bench (QEMU's sleep=off)
   --save   write bench/results/*.json, besides showing the table
 `;
 
@@ -30,6 +34,7 @@ async function main(): Promise<number> {
   }
   const runsAt = args.indexOf("--runs");
   const runs = runsAt === -1 ? 5 : Number(args[runsAt + 1]);
+  const bootFlags = ["--runs", String(runs), ...args.filter((arg) => arg === SKIP_WAITS)];
   const parts = PARTS.filter((part) => args.includes(part));
   const wanted = (part: (typeof PARTS)[number]): boolean => parts.length === 0 || parts.includes(part);
   const input = { ...kernelFixture("6.12-amd64"), initrd: initrdFixture("dracut", "6.12-amd64") };
@@ -37,12 +42,12 @@ async function main(): Promise<number> {
   const folder = mkdtempSync(join(existsSync(MEMORY_FOLDER) ? MEMORY_FOLDER : tmpdir(), "lazyrd-bench-"));
   try {
     if (wanted("boot")) {
-      const results = benchBoots(input, folder, runs);
+      const results = benchBoots(input, folder, bootFlags);
       process.stdout.write(describeBoots(results));
-      save(args, "boot", withCommand("boot", results));
+      save(args, "boot", withCommand("boot", args, results));
     }
     if (wanted("scaling")) {
-      const { points, ...results } = benchScaling(input, folder, runs);
+      const { points, ...results } = benchScaling(input, folder, bootFlags);
       process.stdout.write(describeBoots(results));
       // As `lazyrd report --scaling` takes it.
       save(args, "scaling", points);
@@ -50,7 +55,7 @@ async function main(): Promise<number> {
     if (wanted("build")) {
       const results: BuildResult[] = await benchBuilds(input, folder, runs);
       process.stdout.write(describeBuilds(results));
-      save(args, "build", withCommand("build", results));
+      save(args, "build", withCommand("build", args, results));
     }
   } finally {
     rmSync(folder, { recursive: true });
@@ -58,8 +63,9 @@ async function main(): Promise<number> {
   return 0;
 }
 
-function withCommand(name: string, results: unknown): object {
-  return { command: `npm run bench -- ${name} --save`, results };
+function withCommand(name: string, args: readonly string[], results: unknown): object {
+  const flags = args.filter((arg) => arg === SKIP_WAITS).map((flag) => `${flag} `);
+  return { command: `npm run bench -- ${name} ${flags.join("")}--save`, results };
 }
 
 function save(args: readonly string[], name: string, content: unknown): void {
