@@ -10,7 +10,7 @@ export { MODULE_ARGUMENTS, modulesLoaded } from "./modules.ts";
 export { imageDone, type Phase, phasesOf, readsUntilDone, type Silence } from "./phases.ts";
 export { profileOfReads, profileOfTouched } from "./profile.ts";
 export { type CarriedModule, type Suggestion, suggestionsFor } from "./suggest.ts";
-export { encodeTrace, parseTrace } from "./text.ts";
+export { encodeTrace, MAX_REQUEST_BYTES, parseTrace } from "./text.ts";
 export { touchedBy } from "./touched.ts";
 export * from "./types.ts";
 export type { UnreadTree } from "./unread.ts";

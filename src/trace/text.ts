@@ -19,7 +19,7 @@ const FORMAT = "trace";
 const MAX_TRACE_CHARACTERS = 512 << 20;
 
 /** Linux asks a disk for some megabytes at once at most. What is read is counted by blocks, so there must be a limit. */
-const MAX_REQUEST_BYTES = 256 << 20;
+export const MAX_REQUEST_BYTES = 256 << 20;
 
 const Count = z.int().min(0);
 const RequestLength = Count.max(MAX_REQUEST_BYTES);
