@@ -8,6 +8,7 @@ const project = (name: string, include: string[]) => ({
   test: {
     name,
     include,
+    setupFiles: ["test/support/property-seed.ts"],
     testTimeout: HARNESS_LIMIT_MS,
     hookTimeout: HARNESS_LIMIT_MS,
     teardownTimeout: HARNESS_LIMIT_MS,
