@@ -1,4 +1,5 @@
 import { Text } from "./text";
+import { Made, noteMade } from "./undo";
 
 /** A block device that a step found or made, under the name that the plan gives it. */
 @final
@@ -14,11 +15,18 @@ const known: Device[] = [];
 
 /** Remembers a device; the bytes of `node` are copied. */
 export function addDevice(name: Text, node: Text): Device {
-  const copy = heap.alloc(node.length);
-  memory.copy(copy, node.start, node.length);
-  const device = new Device(name, new Text(copy, node.length));
+  const device = new Device(name, node.copy());
   known.push(device);
+  noteMade(new MadeName(name));
   return device;
+}
+
+@final
+class MadeName extends Made {
+  override takeBack(): i32 {
+    known.pop(); // what was made last is taken back first
+    return 0;
+  }
 }
 
 export function findDevice(name: Text): Device | null {

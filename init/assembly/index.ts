@@ -2,6 +2,7 @@
  * lazyrd's first stage: reads /lazyrd/plan and carries it out, line by line. Nothing is decided here that could
  * have been decided when the plan was made (docs/architecture.md).
  */
+import { checkCandidates, nextCandidate, passBoundary } from "./candidates";
 import { armPanic, fail, readPolicy } from "./failure";
 import { makeDirectory, readWholeFile } from "./files";
 import * as kernel from "./kernel";
@@ -37,19 +38,32 @@ export function run(): void {
   armPanic();
   compose().literal("plan of ").number(steps.length).literal(" steps, read after ").milliseconds(kernel.clock() - timelineStart());
   say(INFO);
-  for (let i = 0; i < steps.length; i++) {
+  if (!checkCandidates(steps)) return fail(null);
+  for (let i = 0; i < steps.length; ) {
     const step = steps[i];
-    if (step.verb.equals("failure")) continue; // read before the first step
-    const start = kernel.clock();
-    outcome().reset();
-    if (!carryOut(step)) return fail(step);
-    const end = kernel.clock();
-    noteStep(step, start, end);
-    compose().text(step.verb).literal(" ").text(outcome().toText()).literal(", ").milliseconds(end - start);
-    say(INFO);
+    if (step.verb.equals("candidate") || step.verb.equals("end")) {
+      i = passBoundary(steps, i);
+    } else if (step.verb.equals("failure") || isDone(step)) {
+      i++; // the policy was read before the first step
+    } else {
+      i = nextCandidate(steps, i);
+      if (i < 0) return fail(step);
+    }
   }
   problem("the plan ends without a switch");
   fail(null);
+}
+
+/** Carries out a step, and says and notes that it is done, or else says nothing yet. */
+function isDone(step: Step): bool {
+  const start = kernel.clock();
+  outcome().reset();
+  if (!carryOut(step)) return false;
+  const end = kernel.clock();
+  noteStep(step, start, end);
+  compose().text(step.verb).literal(" ").text(outcome().toText()).literal(", ").milliseconds(end - start);
+  say(INFO);
+  return true;
 }
 
 function carryOut(step: Step): bool {

@@ -45,6 +45,13 @@ export class Text {
     return new Text(this.start + from, to - from);
   }
 
+  /** The same bytes in memory of their own. */
+  copy(): Text {
+    const start = heap.alloc(this.length);
+    memory.copy(start, this.start, this.length);
+    return new Text(start, this.length);
+  }
+
   indexOf(byte: u8): i32 {
     for (let i = 0; i < this.length; i++) if (load<u8>(this.start + i) == byte) return i;
     return -1;

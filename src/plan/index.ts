@@ -1,5 +1,6 @@
 export * from "./accelerators.ts";
 export * from "./buses.ts";
+export * from "./candidates.ts";
 export * from "./compile.ts";
 export * from "./explain.ts";
 export * from "./patterns.ts";

@@ -1,4 +1,5 @@
 import { FormatError, toText } from "../bytes/index.ts";
+import { requireWholeCandidates } from "./candidates.ts";
 import { firstStagePattern } from "./patterns.ts";
 import { type ColdplugDriver, PLAN_HEADER, type Plan, type PlanStep, VERBS, type Verb } from "./types.ts";
 
@@ -59,7 +60,7 @@ export interface ParsedStep {
 
 /**
  * Reads a plan as the first stage does.
- * @throws FormatError with the number of the line that is not one.
+ * @throws FormatError with the number of the line that is not one, or has no place in a candidate.
  */
 export function parsePlan(text: string): ParsedStep[] {
   if (text.length > MAX_PLAN_BYTES) {
@@ -71,7 +72,7 @@ export function parsePlan(text: string): ParsedStep[] {
   if (header !== PLAN_HEADER) {
     throw new FormatError(`Cannot read the plan: expected "${PLAN_HEADER}" as line 1`, { format: FORMAT });
   }
-  return lines.flatMap((line, index) => {
+  const steps = lines.flatMap((line, index) => {
     const lineNumber = index + 2;
     if (line.length > MAX_LINE_CHARACTERS) {
       throw new FormatError(
@@ -86,6 +87,8 @@ export function parsePlan(text: string): ParsedStep[] {
     }
     return [{ lineNumber, verb, words }];
   });
+  requireWholeCandidates(steps);
+  return steps;
 }
 
 function isVerb(word: string): word is Verb {

@@ -10,6 +10,8 @@ export const VERBS = {
   "try-modules": "modules that may find nothing to do on this machine: the boot goes on without them",
   modules: "modules without which the boot cannot go on",
   coldplug: "drivers for the devices that this machine has",
+  candidate: "one of several ways, tried when those before it came to nothing",
+  end: "here the boot goes on, whichever candidate it was",
   device: "waits for a partition",
   verity: "opens the image, every block checked against the root hash",
   mount: "mounts a file system",

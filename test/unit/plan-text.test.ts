@@ -1,6 +1,15 @@
 import { describe, expect, test } from "vitest";
 import { FormatError } from "../../src/bytes/index.ts";
-import { encodePlan, firstStagePattern, optionOf, PLAN_HEADER, parsePlan, stepLine } from "../../src/plan/index.ts";
+import {
+  candidateSteps,
+  encodePlan,
+  firstStagePattern,
+  optionOf,
+  PLAN_HEADER,
+  type PlanStep,
+  parsePlan,
+  stepLine,
+} from "../../src/plan/index.ts";
 
 const plan = (...lines: string[]): string => [PLAN_HEADER, ...lines, ""].join("\n");
 
@@ -24,6 +33,16 @@ describe("reading a plan", () => {
     ["a name that every object has", plan("toString"), 'line 2: unknown step "toString"'],
     ["a comment that is indented", plan(" # x"), 'line 2: unknown step "#"'],
     ["a line of 8193 characters", plan("", `modules ${"a".repeat(8185)}`), "Cannot read line 3: expected at most 8192"],
+    ["an end of nothing", plan("mount a b", "end"), "Cannot use line 3 (end): it ends no candidate"],
+    ["a second end", plan("candidate a", "mount a b", "end", "end"), "Cannot use line 5 (end)"],
+    ["a candidate without a name", plan("candidate"), "Cannot use line 2 (candidate): it names no candidate"],
+    ["a candidate without steps", plan("candidate a", "end"), "Cannot use line 3 (end): it comes before any step"],
+    ["a candidate without an end", plan("candidate a", "mount a b"), "Cannot use the plan: its candidates have no end"],
+    ...["failure panic", "graft a b", "forward a", "switch a b"].map((line): [string, string, string] => [
+      `a candidate with ${line}`,
+      plan("candidate a", line, "end"),
+      `Cannot use line 3 (${line.split(" ")[0]}): it cannot be taken back, so it must not stand in a candidate`,
+    ]),
     ["more than a mebibyte", "x".repeat(2 ** 20 + 1), "expected at most 1048576 bytes, got 1048577"],
   ])("refuses %s", (_, text, message) => {
     expect(() => parsePlan(text)).toThrow(FormatError);
@@ -61,6 +80,31 @@ describe("writing a plan", () => {
     expect(() => stepLine({ verb: "modules", words: ["a".repeat(8185)] })).toThrow(
       /8193 characters: expected at most 8192/,
     );
+  });
+});
+
+describe("candidates", () => {
+  const steps: PlanStep[] = [{ verb: "mount", words: ["a", "/b", "erofs"], reasons: [] }];
+
+  test("stand between the lines that name them and an end", () => {
+    const written = candidateSteps([
+      { name: "new", steps, reasons: ["the newest"] },
+      { name: "previous", steps: [...steps, ...steps], reasons: [] },
+    ]);
+    expect(written.map(stepLine)).toEqual([
+      "candidate new",
+      "mount a /b erofs",
+      "candidate previous",
+      "mount a /b erofs",
+      "mount a /b erofs",
+      "end",
+    ]);
+    expect(written[0]?.reasons).toEqual(["the newest"]);
+    expect(parsePlan(encodePlan({ steps: written }))).toHaveLength(6);
+  });
+
+  test("a single one is what it consists of", () => {
+    expect(candidateSteps([{ name: "new", steps, reasons: [] }])).toEqual(steps);
   });
 });
 

@@ -1,6 +1,7 @@
 import { findDevice } from "../devices";
 import { makeDirectory } from "../files";
 import * as kernel from "../kernel";
+import { mountAt } from "../mounts";
 import { Step } from "../plan";
 import { because, outcome, problem } from "../report";
 import { PATH_MAX, Text, Writer } from "../text";
@@ -27,15 +28,15 @@ export function mountStep(step: Step): bool {
   source.reset();
   if (device === null) source.literal("lazyrd");
   else source.text(device.node);
-  return mountAt(place, step.word(3), device === null ? kernel.MS_NOSUID | kernel.MS_NODEV : kernel.MS_RDONLY);
+  return mountThere(place, step.word(3), device === null ? kernel.MS_NOSUID | kernel.MS_NODEV : kernel.MS_RDONLY);
 }
 
-function mountAt(place: Text, fileSystem: Text, flags: i32): bool {
+function mountThere(place: Text, fileSystem: Text, flags: i32): bool {
   target.reset().text(place);
   let result = makeDirectory(target.path(), 0o755);
   if (result < 0) return because(problem("cannot make the mount point ").text(place), result);
   type.reset().text(fileSystem);
-  result = kernel.mount(source.path(), target.path(), type.path(), flags, options.path());
+  result = mountAt(source.path(), place, type.path(), flags, options.path());
   outcome().text(source.toText()).literal(" at ").text(place);
   if (result >= 0) return true;
   return because(problem("cannot mount ").text(source.toText()).literal(" as ").text(fileSystem), result);

@@ -1,11 +1,10 @@
 import { makeDirectory } from "../files";
-import * as kernel from "../kernel";
+import { detachMount, mountAt } from "../mounts";
 import { Step } from "../plan";
 import { because, outcome, problem } from "../report";
 import { PATH_MAX, Text, Writer, path } from "../text";
 
 const target = new Writer(PATH_MAX);
-const lower = new Writer(PATH_MAX);
 const writable = new Writer(PATH_MAX);
 const options = new Writer(PATH_MAX);
 
@@ -23,7 +22,6 @@ export function overlayStep(step: Step): bool {
     problem("the plan's line lacks lower=");
     return false;
   }
-  lower.reset().text(from);
   if (!mountWritable(place, step.option("size"))) return false;
 
   target.reset().text(place);
@@ -33,11 +31,11 @@ export function overlayStep(step: Step): bool {
   options.literal(",upperdir=").text(writable.toText()).literal("/upper");
   options.literal(",workdir=").text(writable.toText()).literal("/work");
   const data = options.path();
-  result = kernel.mount(path("lazyrd"), target.path(), typeName("overlay"), 0, data);
+  result = mountAt(path("lazyrd"), place, typeName("overlay"), 0, data);
   if (result < 0) return because(problem("cannot mount the overlay at ").text(place), result);
   outcome().text(place).literal(" over ").text(from);
-  kernel.umount2(writable.path(), kernel.MNT_DETACH);
-  kernel.umount2(lower.path(), kernel.MNT_DETACH);
+  detachMount(writable.toText());
+  detachMount(from);
   return true;
 }
 
@@ -50,7 +48,7 @@ function mountWritable(place: Text, size: Text | null): bool {
   options.reset().literal("mode=0755");
   if (size !== null) options.literal(",size=").text(size);
   const data = options.path();
-  result = kernel.mount(path("lazyrd"), writable.path(), typeName("tmpfs"), 0, data);
+  result = mountAt(path("lazyrd"), writable.toText(), typeName("tmpfs"), 0, data);
   if (result < 0) return because(problem("cannot mount a tmpfs"), result);
   result = makeDirectory(writable.literal("/upper").path(), 0o755);
   if (result >= 0) result = makeDirectory(writable.truncate(base).literal("/work").path(), 0o755);

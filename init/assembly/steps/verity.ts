@@ -5,6 +5,7 @@ import * as kernel from "../kernel";
 import { Step } from "../plan";
 import { because, outcome, problem } from "../report";
 import { PATH_MAX, Text, Writer } from "../text";
+import { Made, noteMade } from "../undo";
 import { firstBlockMatches, VERITY_BLOCK_SIZE } from "../verity-path";
 
 const TABLE_CAPACITY: i32 = 2048;
@@ -48,6 +49,7 @@ export function verityStep(step: Step): bool {
   const minor = createDevice(name, uuidOf(rootHash, name).toText());
   if (minor < 0) return because(problem("cannot make the device ").text(name), minor);
   opened.push(name);
+  noteMade(new MadeVerityDevice(name));
   result = loadTable(name, "verity", table, blocks * VERITY_BLOCK_SIZE);
   if (result >= 0) result = resumeDevice(name);
   if (result < 0) return because(problem("the kernel refused the verity table: ").text(table.toText()), result);
@@ -64,6 +66,14 @@ function setReadAhead(step: Step, minor: i32): void {
   if (kibibytes === null) return;
   table.reset().text(kibibytes);
   writeFile(node.reset().literal("/sys/block/dm-").number(minor).literal("/bdi/read_ahead_kb").path(), table, 0);
+}
+
+@final
+class MadeVerityDevice extends Made {
+  override takeBack(): i32 {
+    opened.pop(); // what was made last is taken back first
+    return removeDevice(this.what);
+  }
 }
 
 /**

@@ -48,6 +48,8 @@ export class MappedDevice {
 /** drivers/md/dm-ioctl.c, with the one target that matters here. */
 export class DeviceMapper {
   readonly devices = new Map<string, MappedDevice>();
+  /** Those that were removed again among them. */
+  readonly everMade: MappedDevice[] = [];
   hasVerity = false;
   readonly #blockDevices: BlockDevices;
   readonly #mounts: MountNamespace;
@@ -86,7 +88,9 @@ export class DeviceMapper {
     const isTaken = [...this.devices.values()].some((device) => device.name === name || device.uuid === uuid);
     if (isTaken) throw new KernelFault("EBUSY");
     const minor = this.#nextMinor++;
-    this.devices.set(name, new MappedDevice(name, uuid, minor));
+    const device = new MappedDevice(name, uuid, minor);
+    this.devices.set(name, device);
+    this.everMade.push(device);
     return minor;
   }
 
