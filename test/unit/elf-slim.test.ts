@@ -159,6 +159,11 @@ describe("a module stays as it is", () => {
       /names of its symbols overlap/,
     ],
     [
+      "whose table of section names bears the name of a section that would go",
+      renamedLike(relocatable(SECTIONS, SYMBOLS), ".shstrtab", ".comment"),
+      /table of section names/,
+    ],
+    [
       "that would get larger",
       relocatable([...SECTIONS, { name: ".far", header: { sh_addralign: 1n << 40n } }], SYMBOLS),
       /not get smaller/,
@@ -176,6 +181,17 @@ interface ReadSection {
   readonly name: string;
   readonly header: StructOf<typeof Elf64SectionHeader>;
   readonly content: Uint8Array;
+}
+
+/** The module with the name of one section replaced by that of another one. */
+function renamedLike(module: Uint8Array, name: string, other: string): Uint8Array {
+  const { sections } = readRelocatable(module);
+  const find = (wanted: string): number => sections.findIndex((section) => section.name === wanted);
+  const sh_name = sections[find(other)]?.header.sh_name ?? 0;
+  const offset = Number(Elf64Header.parse(module).e_shoff) + find(name) * Elf64SectionHeader.size;
+  const output = Uint8Array.from(module);
+  Elf64SectionHeader.write(output, offset, { ...Elf64SectionHeader.parse(module, offset), sh_name });
+  return output;
 }
 
 /** A reader for this test alone: tables to names. */

@@ -118,7 +118,9 @@ function withoutUnneeded(bytes: Uint8Array): Uint8Array {
     content: newContent(section),
     header: { ...section.header, ...newReferences(section, numbers, slim.localCount) },
   }));
-  return encodeModule(header, sections, numbers.get(header.e_shstrndx) ?? 0, bytes.length);
+  const namesNumber = numbers.get(header.e_shstrndx);
+  if (namesNumber === undefined) throw unusual("its table of section names bears the name of a section to be left out");
+  return encodeModule(header, sections, namesNumber, bytes.length);
 }
 
 /** All sections but the empty first one. */
