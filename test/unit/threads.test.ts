@@ -1,6 +1,8 @@
+import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { closeSync, openSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { afterAll, expect, test } from "vitest";
 import { sendable, sendablePart, startThreads } from "../../src/build/threads/index.ts";
 import { FormatError, MemorySource, sharedBytes } from "../../src/bytes/index.ts";
@@ -14,6 +16,7 @@ import { tempFolder } from "../support/temp.ts";
 const threads = startThreads(2);
 afterAll(() => threads.close());
 
+const TSX = import.meta.resolve("tsx");
 const BLOCK = 4096;
 const hashing = { algorithm: "sha256", salt: Uint8Array.of(1, 2, 3), blockSize: BLOCK } as const;
 
@@ -115,4 +118,32 @@ test("a thread that is closed takes no more work", async () => {
   const closed = startThreads(1);
   await closed.close();
   await expect(closed.run("digest", new Uint8Array(), 0)).rejects.toThrow(/The thread ended/);
+});
+
+test("an answer that comes while threads are closed does not end the program", () => {
+  const folder = tempFolder();
+  const worker = join(folder, "worker.mjs");
+  writeFileSync(
+    worker,
+    `import { pbkdf2Sync } from "node:crypto";
+    import { parentPort } from "node:worker_threads";
+    parentPort.on("message", ({ id }) => {
+      parentPort.postMessage({ id, reply: "late" });
+      pbkdf2Sync("", "", 1_000_000, 64, "sha512"); // a thread cannot be ended within such a call
+    });`,
+  );
+  const pool = fileURLToPath(new URL("../../src/build/threads/index.ts", import.meta.url));
+  const program = join(folder, "program.mts");
+  writeFileSync(
+    program,
+    `import { startThreads } from ${JSON.stringify(pool)};
+    const threads = startThreads(1, ${JSON.stringify(worker)});
+    void threads.run("digest", new Uint8Array(), 0).catch(() => undefined);
+    // The answer is there, but this thread has not seen it when it closes the other one.
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 300);
+    await threads.close();
+    console.log("closed");`,
+  );
+  const { status, stdout, stderr } = spawnSync(process.execPath, ["--import", TSX, program], { encoding: "utf8" });
+  expect({ status, stdout, stderr }).toEqual({ status: 0, stdout: "closed\n", stderr: "" });
 });
