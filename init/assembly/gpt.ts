@@ -1,5 +1,5 @@
 import * as kernel from "./kernel";
-import { hexDigit, Text } from "./text";
+import { hexDigit, Text, Writer } from "./text";
 
 // UEFI 2.10, section 5.3.2 (header) and 5.3.3 (entry)
 const SIGNATURE: u64 = 0x5452415020494645; // "EFI PART"
@@ -15,6 +15,7 @@ const SMALLEST_ENTRY: u32 = 128;
 const MOST_ENTRIES: u32 = 1024;
 const LARGEST_ENTRY: u32 = 4096;
 
+const LAST_ASCII: u16 = 0x7e;
 const GUID_SIZE: i32 = 16;
 const GUID_TEXT_SIZE: i32 = 36;
 const SMALLEST_SECTOR: i32 = 512;
@@ -22,33 +23,77 @@ const LARGEST_SECTOR: i32 = 4096;
 
 const READ_SIZE: i32 = 4096;
 
+const LABEL_CHARACTERS: i32 = 36;
+const TYPE_GUID: usize = 0;
+const ENTRY_LABEL: usize = 56;
+
 const header = memory.data(512);
 const entries = memory.data(READ_SIZE);
 
 /**
- * The number, from 1, of the partition whose unique GUID is `guid` on an opened disk; 0 when there is none, -1
- * when the disk has no GPT.
+ * Walks the partitions of one disk at a time.
  *
- * The checksums are not looked at: the kernel did that before it made the partition's node, and what is read
- * through that node is verified anyway.
+ * The checksums are not looked at: the kernel did that before it made the partitions' nodes, and what is read through
+ * these is verified anyway.
  */
-export function partitionByGuid(disk: i32, guid: usize): i32 {
-  for (let sectorSize = SMALLEST_SECTOR; sectorSize <= LARGEST_SECTOR; sectorSize *= 2) {
-    if (kernel.pread(disk, header, 512, sectorSize) != 512) return -1;
-    if (load<u64>(header) != SIGNATURE || load<u32>(header + HEADER_SIZE) < SMALLEST_HEADER) continue;
-    const count = load<u32>(header + ENTRY_COUNT);
-    const size = load<u32>(header + ENTRY_SIZE);
-    if (count > MOST_ENTRIES || size < SMALLEST_ENTRY || size > LARGEST_ENTRY) return -1;
-    const start = load<i64>(header + ENTRY_ARRAY_LBA) * sectorSize;
-    const perRead = <u32>READ_SIZE / size;
-    for (let i: u32 = 0; i < count; i++) {
-      const place = i % perRead;
-      if (place == 0 && kernel.pread(disk, entries, READ_SIZE, start + <i64>i * size) < <i32>size) return 0;
-      if (memory.compare(entries + place * size + ENTRY_UNIQUE_GUID, guid, GUID_SIZE) == 0) return i + 1;
+@final
+export class PartitionTable {
+  private disk: i32 = -1;
+  private start: i64 = 0;
+  private count: u32 = 0;
+  private size: u32 = 0;
+  private entry: usize = 0;
+  /** Of the partition that `next` came to, from 1. */
+  number: i32 = 0;
+
+  /** Begins with an opened disk; false when it has no GPT. */
+  open(disk: i32): bool {
+    this.disk = disk;
+    this.number = 0;
+    for (let sectorSize = SMALLEST_SECTOR; sectorSize <= LARGEST_SECTOR; sectorSize *= 2) {
+      if (kernel.pread(disk, header, 512, sectorSize) != 512) return false;
+      if (load<u64>(header) != SIGNATURE || load<u32>(header + HEADER_SIZE) < SMALLEST_HEADER) continue;
+      this.count = load<u32>(header + ENTRY_COUNT);
+      this.size = load<u32>(header + ENTRY_SIZE);
+      this.start = load<i64>(header + ENTRY_ARRAY_LBA) * sectorSize;
+      return this.count <= MOST_ENTRIES && this.size >= SMALLEST_ENTRY && this.size <= LARGEST_ENTRY;
     }
-    return 0;
+    return false;
   }
-  return -1;
+
+  /** Goes to the next entry, used or not; false at the end, and where the table cannot be read. */
+  next(): bool {
+    const index = <u32>this.number;
+    if (index == this.count) return false;
+    const place = index % (<u32>READ_SIZE / this.size);
+    const offset = this.start + <i64>index * this.size;
+    if (place == 0 && kernel.pread(this.disk, entries, READ_SIZE, offset) < <i32>this.size) return false;
+    this.entry = entries + place * this.size;
+    this.number++;
+    return true;
+  }
+
+  hasType(guid: usize): bool {
+    return memory.compare(this.entry + TYPE_GUID, guid, GUID_SIZE) == 0;
+  }
+
+  hasGuid(guid: usize): bool {
+    return memory.compare(this.entry + ENTRY_UNIQUE_GUID, guid, GUID_SIZE) == 0;
+  }
+
+  /** Writes the label behind what is in `output`; nothing when it has other characters than ASCII's. */
+  writeLabel(output: Writer): void {
+    const before = output.length;
+    for (let i = 0; i < LABEL_CHARACTERS; i++) {
+      const unit = load<u16>(this.entry + (<usize>i << 1), ENTRY_LABEL);
+      if (unit == 0) return;
+      if (unit > LAST_ASCII) {
+        output.truncate(before);
+        return;
+      }
+      output.byte(<u8>unit);
+    }
+  }
 }
 
 /** Where each byte of a GUID's text stands on disk: three little-endian fields, then bytes as written. */
