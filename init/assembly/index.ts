@@ -12,6 +12,7 @@ import { coldplugStep } from "./steps/coldplug";
 import { deviceStep } from "./steps/device";
 import { forwardStep } from "./steps/forward";
 import { graftStep } from "./steps/graft";
+import { loopStep } from "./steps/loop";
 import { modulesStep, tryModulesStep } from "./steps/modules";
 import { mountStep } from "./steps/mount";
 import { overlayStep } from "./steps/overlay";
@@ -72,6 +73,7 @@ function carryOut(step: Step): bool {
   if (verb.equals("try-modules")) return tryModulesStep(step);
   if (verb.equals("coldplug")) return coldplugStep(step);
   if (verb.equals("device")) return deviceStep(step);
+  if (verb.equals("loop")) return loopStep(step);
   if (verb.equals("verity")) return verityStep(step);
   if (verb.equals("mount")) return mountStep(step);
   if (verb.equals("overlay")) return overlayStep(step);

@@ -140,6 +140,7 @@ export const REBOOT_POWER_OFF: u32 = 0x4321fedc;
 
 export const ENOENT: i32 = 2;
 export const EIO: i32 = 5;
+export const EBUSY: i32 = 16;
 export const EEXIST: i32 = 17;
 export const ENODEV: i32 = 19;
 export const EINVAL: i32 = 22;

@@ -45,6 +45,12 @@ export class Step {
     return null;
   }
 
+  /** The value of an option that counts bytes; `otherwise` when it is missing, below 0 when it is no number. */
+  bytes(key: string, otherwise: i64): i64 {
+    const value = this.option(key);
+    return value === null ? otherwise : value.toNumber();
+  }
+
   /** The value of an option in whole seconds ("30s") as milliseconds, or `otherwise` when it is missing or not of that form. */
   milliseconds(key: string, otherwise: i32): i32 {
     const value = this.option(key);

@@ -75,7 +75,7 @@ function errorName(errno: i32): string {
     case 12: return "out of memory (ENOMEM)";
     case 13: return "permission denied (EACCES)";
     case 15: return "block device required (ENOTBLK)";
-    case 16: return "device or resource busy (EBUSY)";
+    case kernel.EBUSY: return "device or resource busy (EBUSY)";
     case kernel.EEXIST: return "already exists (EEXIST)";
     case kernel.ENODEV: return "no such device or file system type (ENODEV)";
     case 20: return "not a directory (ENOTDIR)";

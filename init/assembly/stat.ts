@@ -5,6 +5,7 @@ const STATX_SIZE: i32 = 256;
 const UID: usize = 20;
 const GID: usize = 24;
 const MODE: usize = 28;
+const SIZE: usize = 40;
 const RDEV_MAJOR: usize = 128;
 const RDEV_MINOR: usize = 132;
 const DEV_MAJOR: usize = 136;
@@ -44,6 +45,10 @@ export class Stat {
 
   get gid(): i32 {
     return load<i32>(this.buffer + GID);
+  }
+
+  get size(): i64 {
+    return load<i64>(this.buffer + SIZE);
   }
 
   /** The device number of a device node, as mknod(2) takes it. */

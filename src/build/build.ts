@@ -5,7 +5,7 @@ import { readInitramfs, treeOfInitramfs } from "../formats/cpio/index.ts";
 import type { Architecture } from "../formats/gpt/index.ts";
 import { inFile, type OutputFolder } from "../host/index.ts";
 import { type DriverSelection, parseKernelImage } from "../kernel/index.ts";
-import { compilePlan, encodePlan, explainPlan, modulesOf, selectModules } from "../plan/index.ts";
+import { compilePlan, encodePlan, explainPlan, layoutOf, modulesOf, selectModules } from "../plan/index.ts";
 import { type Profile, parseProfile } from "../profile/index.ts";
 import { imageOverBudget } from "../sizes/index.ts";
 import { parseSize } from "../text/index.ts";
@@ -23,6 +23,7 @@ import type { ProgressListener } from "./progress.ts";
 import { findModules, keptParts, lookForModules, type ModuleTree, readModule, requireSameRelease } from "./sources.ts";
 import { sendable, sendablePart, type Workforce, withThreads } from "./threads/index.ts";
 import { prepareUki, type UkiInputs } from "./uki.ts";
+import { writeWholeInitrd } from "./whole-initrd.ts";
 
 /** A file that was read, and its name for messages. */
 export interface InputFile {
@@ -90,6 +91,7 @@ async function buildWith(means: CompressionMeans, inputs: BuildInputs, output: O
   const { config, initrd } = inputs;
   const kernel = await inFile(inputs.kernel.path, () => usableKernel(inputs.kernel.bytes));
   const { architecture } = kernel;
+  const imageLayout = layoutOf(config.layout, config.location);
 
   const profile = await readProfile(inputs.profile);
 
@@ -112,6 +114,7 @@ async function buildWith(means: CompressionMeans, inputs: BuildInputs, output: O
   const { database } = source;
   const kept = keptParts(initrd.source, initramfs);
   const options = {
+    layout: imageLayout,
     drivers: inputs.drivers,
     accelerate: config["first-stage"].accelerate,
     preload: config["first-stage"].accelerate && config.modules.signatures === "strip",
@@ -144,8 +147,9 @@ async function buildWith(means: CompressionMeans, inputs: BuildInputs, output: O
   const writing = "writing the image";
   await progress(writing);
   const bootBytes = sum([kept.early, inputs.kernel.bytes, ...files.map((file) => file.content)]) + SMALL_FILES_BYTES;
-  // A unified kernel image holds all of it once more.
-  const otherBytes = assembleUki === undefined ? bootBytes : 2 * bootBytes;
+  // A unified kernel image holds all that is loaded once more.
+  const copies = assembleUki === undefined ? 1 : 2;
+  const { initrdPath } = imageLayout;
   const imageFile = output.create(GENERATION_FILES.image);
   let doneBytes = 0;
   let totalBytes = 0;
@@ -159,7 +163,7 @@ async function buildWith(means: CompressionMeans, inputs: BuildInputs, output: O
     reserve: (imageBytes) => {
       totalBytes = imageBytes;
       checkBudget(imageTree.tree, imageBytes, config.image.budget);
-      output.requireSpace(imageBytes + otherBytes);
+      output.requireSpace(imageBytes + copies * (bootBytes + (initrdPath === undefined ? 0 : imageBytes)));
     },
     onWritten: (bytes) => {
       doneBytes += bytes;
@@ -180,11 +184,14 @@ async function buildWith(means: CompressionMeans, inputs: BuildInputs, output: O
     imageFile.sync(),
     (async () => output.write(GENERATION_FILES.kernel, inputs.kernel.bytes))(),
   ]);
+  const parts = { firstStage, bootconfig: kept.bootconfig, image: imageFile.source(image.sizeBytes) };
+  const initrdWithImage = initrdPath && (await writeWholeInitrd({ ...parts, imagePath: initrdPath }, output, threads));
   imageFile.close();
   const planText = Buffer.from(encodePlan(plan), "utf8");
   output.write(GENERATION_FILES.firstStage, firstStage);
   output.write(GENERATION_FILES.plan, planText);
-  const uki = assembleUki?.(firstStage);
+  const uki = assembleUki?.(initrdWithImage ? initrdWithImage.bytes() : firstStage);
+  if (initrdWithImage) initrdWithImage.close();
   if (uki !== undefined) output.write(OPTIONAL_FILES.uki, uki);
 
   const sizes = new Map(files.map((file) => [file.name, file.content.length]));
@@ -192,6 +199,8 @@ async function buildWith(means: CompressionMeans, inputs: BuildInputs, output: O
     generator: inputs.generator,
     kernel: { release: kernel.release, architecture: kernel.machine },
     commandLine,
+    layout: imageLayout.name,
+    place: imageLayout.place(image),
     nextStage,
     image: {
       rootHash: image.rootHash,
@@ -199,6 +208,8 @@ async function buildWith(means: CompressionMeans, inputs: BuildInputs, output: O
       dataBlocks: image.dataBlocks,
       dataPartition: image.dataPartition,
       hashPartition: image.hashPartition,
+      dataOffsetBytes: image.dataOffsetBytes,
+      hashOffsetBytes: image.hashOffsetBytes,
       ...(imageTree.base === undefined ? {} : { base: imageTree.base }),
     },
     files: {
@@ -206,6 +217,7 @@ async function buildWith(means: CompressionMeans, inputs: BuildInputs, output: O
       [GENERATION_FILES.firstStage]: fileEntry(firstStage),
       [GENERATION_FILES.image]: { sizeBytes: image.sizeBytes, sha256: imageDigest },
       [GENERATION_FILES.plan]: fileEntry(planText),
+      ...(initrdWithImage ? { [OPTIONAL_FILES.initrd]: initrdWithImage.entry } : {}),
       ...(uki === undefined ? {} : { [OPTIONAL_FILES.uki]: fileEntry(uki) }),
     },
     inputs: inputEntries,

@@ -2,6 +2,7 @@ import { parse as parseToml, TomlError } from "smol-toml";
 import { z } from "zod";
 import { UsageError } from "../bytes/index.ts";
 import { OUTPUT_METHODS } from "../formats/compression/index.ts";
+import { LAYOUT_NAMES } from "../plan/index.ts";
 import { parseSize } from "../text/index.ts";
 
 /** The image may have any size. */
@@ -22,6 +23,9 @@ const UkiProfile = z.strictObject({
 
 /** lazyrd.toml (docs/configuration.md). Keys that are not listed are refused: a mistyped one must not pass unseen. */
 const Config = z.strictObject({
+  layout: z.enum(LAYOUT_NAMES).default("partition"),
+  // Each layout takes some of these and refuses the others (src/plan/layouts).
+  location: z.strictObject({ device: z.string().default("") }).prefault({}),
   "first-stage": z
     .strictObject({
       compression: z.enum(OUTPUT_METHODS).default("zstd"),

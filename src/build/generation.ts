@@ -14,6 +14,8 @@ export const GENERATION_FILES = {
 
 /** What some generations have besides. */
 export const OPTIONAL_FILES = {
+  /** First stage and image in one, where the image lives in the initrd: then this is what a loader loads. */
+  initrd: "initrd.cpio",
   /** A unified kernel image: kernel, first stage and command line in one EFI program. */
   uki: "lazyrd.efi",
 } as const;
@@ -30,6 +32,11 @@ export const OWN_NAMES: readonly string[] = [
   ...Object.values(OPTIONAL_FILES),
   ...Object.values(LOCAL_FILES),
 ];
+
+/** The file that a loader loads as the initrd. */
+export function loadedFile({ files }: Pick<Manifest, "files">): string {
+  return files[OPTIONAL_FILES.initrd] === undefined ? GENERATION_FILES.firstStage : OPTIONAL_FILES.initrd;
+}
 
 export interface Generation {
   readonly folder: string;

@@ -1,6 +1,13 @@
 import { createHmac } from "node:crypto";
 import { customGuid, GUID_SIZE, type Guid, toHex } from "../bytes/index.ts";
-import { dataOffsetOf, guidsOfRootHash, planDdi, type VeritySignature, writeAroundData } from "../formats/ddi/index.ts";
+import {
+  dataOffsetOf,
+  guidsOfRootHash,
+  hashOffsetOf,
+  planDdi,
+  type VeritySignature,
+  writeAroundData,
+} from "../formats/ddi/index.ts";
 import { type ErofsOptions, planErofs } from "../formats/erofs/index.ts";
 import type { Architecture } from "../formats/gpt/index.ts";
 import { DEFAULT_BLOCK_SIZES, planVerity } from "../formats/verity/index.ts";
@@ -31,15 +38,11 @@ export interface ImageOptions {
   readonly onWritten: (bytes: number) => void;
 }
 
-export interface WrittenImage extends ImageFacts {
-  readonly sizeBytes: number;
-}
-
 /**
  * Writes a tree as EROFS on dm-verity in a Discoverable Disk Image.
  * @throws UsageError when the kernel could not read it.
  */
-export async function writeImage(tree: Tree, options: ImageOptions, file: WrittenFile): Promise<WrittenImage> {
+export async function writeImage(tree: Tree, options: ImageOptions, file: WrittenFile): Promise<ImageFacts> {
   const { threads, onWritten } = options;
   const erofs = planErofs(tree, { uuid: derivedGuid(options.seed, "erofs"), ...options.files });
   requireChunks(erofs, options.kernel);
@@ -65,6 +68,8 @@ export async function writeImage(tree: Tree, options: ImageOptions, file: Writte
     hashStartBlock: planVerity(hashTree.dataBlocks).hashStartBlock,
     dataPartition: data,
     hashPartition: hash,
+    dataOffsetBytes: dataOffsetOf(plan),
+    hashOffsetBytes: hashOffsetOf(plan),
     sizeBytes,
   };
 }

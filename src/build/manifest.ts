@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { FormatError } from "../bytes/index.ts";
+import { LAYOUT_NAMES } from "../plan/index.ts";
 
 /** Counts up when a reader of older manifests would misunderstand a newer one. */
 const MANIFEST_VERSION = 1;
@@ -20,12 +21,20 @@ const Transformation = z.strictObject({
   details: z.array(z.string()).readonly(),
 });
 
+/** Where the image belongs on a machine (docs/layouts). */
+const Place = z.discriminatedUnion("kind", [
+  z.strictObject({ kind: z.literal("partitions") }),
+  z.strictObject({ kind: z.literal("initrd"), path: z.string() }),
+]);
+
 const Manifest = z.strictObject({
   version: z.literal(MANIFEST_VERSION),
   /** What wrote it, for instance "lazyrd 0.1.0". */
   generator: z.string(),
   kernel: z.strictObject({ release: z.string(), architecture: z.string() }),
   commandLine: z.string(),
+  layout: z.enum(LAYOUT_NAMES),
+  place: Place,
   nextStage: z.strictObject({ kind: z.enum(["systemd", "script"]), init: z.string() }),
   image: z.strictObject({
     rootHash: Digest,
@@ -33,6 +42,9 @@ const Manifest = z.strictObject({
     dataBlocks: z.int().min(1),
     dataPartition: z.string(),
     hashPartition: z.string(),
+    /** Where these begin in the image's file. */
+    dataOffsetBytes: z.int().min(0),
+    hashOffsetBytes: z.int().min(0),
     /** What the image must be laid over, where it holds only what differs from that. */
     base: z
       .strictObject({

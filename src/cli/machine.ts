@@ -1,7 +1,7 @@
 import { existsSync, realpathSync } from "node:fs";
 import { join } from "node:path";
 import { type Command, InvalidArgumentError, Option } from "commander";
-import { type Generation, LOCAL_FILES } from "../build/index.ts";
+import { type Generation, LOCAL_FILES, loadedFile } from "../build/index.ts";
 import { UsageError } from "../bytes/index.ts";
 import { DISK_BUSES, type DiskBus, type Machine } from "../vm/index.ts";
 
@@ -52,7 +52,7 @@ export function machineOf(
 ): Machine {
   const files = {
     kernel: generation.path("kernel"),
-    initrd: flags.classic ? classicInitrd(generation) : generation.path("firstStage"),
+    initrd: flags.classic ? classicInitrd(generation) : join(generation.folder, loadedFile(generation.manifest)),
     image: generation.path("image"),
     commandLine: generation.manifest.commandLine,
   };

@@ -1,6 +1,7 @@
 import { closeSync, fsync, fsyncSync, openSync } from "node:fs";
 import { promisify } from "node:util";
-import type { PositionedSink } from "../bytes/index.ts";
+import { type ByteSource, checkRange, type PositionedSink } from "../bytes/index.ts";
+import { readDescriptor } from "./descriptors.ts";
 import { guardOutput, writeFully } from "./durable.ts";
 
 /** A new file that is written in any order, also by other threads, by its descriptor. */
@@ -17,6 +18,20 @@ export class WrittenFile implements PositionedSink {
 
   writeAt(offset: number, bytes: Uint8Array): void {
     this.#guard(() => writeFully(this.descriptor, offset, bytes));
+  }
+
+  /** What was written to its first `size` bytes. */
+  source(size: number): ByteSource {
+    return {
+      size,
+      read: (offset, length) => {
+        checkRange({ size }, offset, length, "output");
+        const bytes = new Uint8Array(length);
+        if (readDescriptor(this.descriptor, offset, bytes) !== length)
+          throw new RangeError("Nothing was written there");
+        return bytes;
+      },
+    };
   }
 
   /** What another thread does with the descriptor. */

@@ -137,17 +137,22 @@ function fileProblem(folder: string, name: string, expected: Manifest["files"][s
   return digest === expected.sha256 ? undefined : `expected SHA-256 ${expected.sha256}, got ${digest}`;
 }
 
-function planProblems(text: string, { image }: Manifest): string[] {
+function planProblems(text: string, { image, place }: Manifest): string[] {
   const steps = parsePlan(text);
-  const verity = steps.find((step) => step.verb === "verity");
+  // Older generations may be candidates as well.
+  const verities = steps.filter((step) => step.verb === "verity");
+  const verity = verities.find((step) => optionOf(step, "root-hash") === image.rootHash) ?? verities[0];
   if (verity === undefined) return ["it opens no image: there is no verity step"];
   const partitions = steps.filter((step) => step.verb === "device").map((step) => optionOf(step, "partuuid"));
+  const guids = [
+    ["data partition", image.dataPartition, partitions[0]],
+    ["hash partition", image.hashPartition, partitions[1]],
+  ] as const;
   const facts: readonly (readonly [string, string, string | undefined])[] = [
     ["root-hash", image.rootHash, optionOf(verity, "root-hash")],
     ["salt", image.salt, optionOf(verity, "salt")],
     ["data-blocks", String(image.dataBlocks), optionOf(verity, "data-blocks")],
-    ["data partition", image.dataPartition, partitions[0]],
-    ["hash partition", image.hashPartition, partitions[1]],
+    ...(place.kind === "partitions" ? guids : []),
   ];
   return facts
     .filter(([, expected, got]) => expected !== got)

@@ -1,37 +1,19 @@
 import { toText } from "../bytes/index.ts";
 import type { PlannedModule } from "../kernel/index.ts";
+import type { ImageFacts } from "./image.ts";
+import { IMAGE_MOUNT, type LayoutOptions } from "./layouts/index.ts";
 import type { ModuleSelection, SelectionOptions } from "./select.ts";
-import type { CorruptionAction, FailureAction, NextStage, Plan, PlanStep } from "./types.ts";
+import { step } from "./step.ts";
+import type { FailureAction, NextStage, Plan, PlanStep } from "./types.ts";
 
-/** What the plan must know of an image; the root hash is known last. */
-export interface ImageFacts {
-  /** GUIDs of the partitions that hold the data and the hashes. */
-  readonly dataPartition: string;
-  readonly hashPartition: string;
-  readonly rootHash: string;
-  /** Hexadecimal, may be empty. */
-  readonly salt: string;
-  readonly dataBlocks: number;
-  /** In hash blocks from the start of the hash partition. */
-  readonly hashStartBlock: number;
-}
-
-export interface PlanOptions extends SelectionOptions {
-  readonly timeoutSeconds: number;
-  readonly onCorruption: CorruptionAction;
+export interface PlanOptions extends SelectionOptions, LayoutOptions {
   readonly onFailure: FailureAction;
   readonly failureDelaySeconds: number;
   /** Top-level names that the first stage's initrd has besides its own: those of the early segments. */
   readonly skipNames: readonly string[];
 }
 
-/**
- * Half of the kernel's usual 128 KiB. Programs are read here and there, not from end to end, and what is read without
- * being used is hashed all the same: starting systemd reads 12.8 MB instead of 14.4 (docs/architecture.md).
- */
-const READ_AHEAD_KIB = 64;
-
-/** The plan for an image on partitions of its own. */
+/** The plan that finds an image where the layout says, and goes on into what it holds. */
 export function compilePlan(
   selection: ModuleSelection,
   modules: readonly PlannedModule[],
@@ -39,28 +21,10 @@ export function compilePlan(
   nextStage: NextStage,
   options: PlanOptions,
 ): Plan {
-  const timeout = `timeout=${options.timeoutSeconds}s`;
   const steps: PlanStep[] = [
     step("failure", [options.onFailure, `after=${options.failureDelaySeconds}s`], ["set by on-failure"]),
     ...moduleSteps(selection),
-    step("device", ["data", `partuuid=${image.dataPartition}`, timeout], ["first half of the root hash"]),
-    step("device", ["hash", `partuuid=${image.hashPartition}`, timeout], ["second half of the root hash"]),
-    step(
-      "verity",
-      [
-        "root",
-        "data=data",
-        "hash=hash",
-        `data-blocks=${image.dataBlocks}`,
-        `hash-start=${image.hashStartBlock}`,
-        `root-hash=${image.rootHash}`,
-        `salt=${image.salt}`,
-        `on-corruption=${options.onCorruption}`,
-        `read-ahead=${READ_AHEAD_KIB}`,
-      ],
-      ["the root hash authenticates every byte of the image"],
-    ),
-    step("mount", ["root", "/lazyrd/image", "erofs"], ["the image"]),
+    ...options.layout.steps(image, options),
     ...rootSteps(nextStage, options.skipNames),
   ];
   return { steps, drivers: selection.drivers, modules };
@@ -109,10 +73,10 @@ function rootSteps(nextStage: NextStage, skipNames: readonly string[]): PlanStep
   const leave = step("switch", ["/lazyrd/new", nextStage.init], ["the image's own init"]);
   if (nextStage.kind === "systemd") {
     const reason = "systemd accepts an overlay as its root directory, and frees it when it leaves";
-    return [step("overlay", ["/lazyrd/new", "lower=/lazyrd/image"], [reason]), forward, leave];
+    return [step("overlay", ["/lazyrd/new", `lower=${IMAGE_MOUNT}`], [reason]), forward, leave];
   }
   return [
-    step("overlay", ["/lazyrd/overlay", "lower=/lazyrd/image"], ["the image with a writable layer"]),
+    step("overlay", ["/lazyrd/overlay", `lower=${IMAGE_MOUNT}`], ["the image with a writable layer"]),
     step(
       "mount",
       ["none", "/lazyrd/new", "tmpfs", "options=mode=0755"],
@@ -122,8 +86,4 @@ function rootSteps(nextStage: NextStage, skipNames: readonly string[]): PlanStep
     forward,
     leave,
   ];
-}
-
-function step(verb: PlanStep["verb"], words: readonly string[], reasons: readonly string[]): PlanStep {
-  return { verb, words, reasons };
 }

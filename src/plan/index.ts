@@ -3,6 +3,8 @@ export * from "./buses.ts";
 export * from "./candidates.ts";
 export * from "./compile.ts";
 export * from "./explain.ts";
+export * from "./image.ts";
+export * from "./layouts/index.ts";
 export * from "./patterns.ts";
 export * from "./select.ts";
 export * from "./text.ts";

@@ -14,9 +14,11 @@ import {
 } from "../kernel/index.ts";
 import { earlyModules, hashAccelerators } from "./accelerators.ts";
 import { busOfAlias } from "./buses.ts";
+import type { Layout } from "./layouts/index.ts";
 import type { ColdplugDriver, NextStage } from "./types.ts";
 
 export interface SelectionOptions {
+  readonly layout: Layout;
   readonly drivers: DriverSelection;
   /** Load faster implementations of sha256. */
   readonly accelerate: boolean;
@@ -35,7 +37,7 @@ export interface ModuleSelection {
   readonly absent: ModulePlan["absent"];
 }
 
-/** All that a verified image on a partition needs of the kernel. */
+/** What a verified image needs of the kernel wherever it is. */
 const FEATURES: readonly FeatureName[] = ["erofs", "dm", "dm-verity", "sha256", "overlay"];
 
 /**
@@ -52,10 +54,12 @@ export function selectModules(
   const facts = { needs: knownNeeds(config) };
   const accelerators = planModules(database, options.accelerate ? hashAccelerators(database) : [], facts);
   const early = options.preload ? earlyModules(nextStage) : [];
-  const features = requireFeatures(database, FEATURES, config).flatMap((status) => status.wanted);
+  const features = requireFeatures(database, [...FEATURES, ...options.layout.features], config).flatMap(
+    (status) => status.wanted,
+  );
   const { hotplugged, unconditional } = splitByHardware(database, [
     ...early,
-    ...driverModules(database, options.drivers),
+    ...(options.layout.needsDrivers ? driverModules(database, options.drivers) : []),
   ]);
   const required = planModules(database, [...features, ...unconditional], {
     ...facts,

@@ -13,6 +13,7 @@ export const VERBS = {
   candidate: "one of several ways, tried when those before it came to nothing",
   end: "here the boot goes on, whichever candidate it was",
   device: "waits for a partition",
+  loop: "shows a file, or a part of one, as a device",
   verity: "opens the image, every block checked against the root hash",
   mount: "mounts a file system",
   overlay: "a writable layer in memory over a read-only file system",

@@ -1,5 +1,5 @@
 import { customGuid, GUID_SIZE, type PositionedSink, toHex } from "../bytes/index.ts";
-import { guidsOfRootHash, planDdi, writeDdi } from "../formats/ddi/index.ts";
+import { dataOffsetOf, guidsOfRootHash, hashOffsetOf, planDdi, writeDdi } from "../formats/ddi/index.ts";
 import { planErofs } from "../formats/erofs/index.ts";
 import type { Architecture } from "../formats/gpt/index.ts";
 import { planVerity } from "../formats/verity/index.ts";
@@ -42,6 +42,9 @@ export function planExactImage(tree: Tree, architecture: Architecture): ExactIma
         hashStartBlock: planVerity(dataBlocks).hashStartBlock,
         dataPartition: partitions.data,
         hashPartition: partitions.verity,
+        dataOffsetBytes: dataOffsetOf(plan),
+        hashOffsetBytes: hashOffsetOf(plan),
+        sizeBytes: plan.sizeBytes,
       };
     },
   };

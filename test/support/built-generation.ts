@@ -34,9 +34,15 @@ export async function sampleBuild(given: Partial<BuildInputs> = {}): Promise<Bui
 }
 
 /** The default settings with some changed. */
-export function sampleConfig(given: { [K in keyof BuildConfig]?: Partial<BuildConfig[K]> }): BuildConfig {
+export function sampleConfig(
+  given: {
+    [K in keyof BuildConfig]?: BuildConfig[K] extends string ? BuildConfig[K] : Partial<BuildConfig[K]>;
+  },
+): BuildConfig {
   const defaults = defaultConfig();
   return {
+    layout: given.layout ?? defaults.layout,
+    location: { ...defaults.location, ...given.location },
     "first-stage": { ...defaults["first-stage"], ...given["first-stage"] },
     modules: { ...defaults.modules, ...given.modules },
     image: { ...defaults.image, ...given.image },

@@ -1,5 +1,5 @@
 import { type ModuleDatabase, parseModuleDatabase } from "../../src/kernel/index.ts";
-import type { ImageFacts, PlanOptions } from "../../src/plan/index.ts";
+import { type ImageFacts, layoutOf, type PlanOptions } from "../../src/plan/index.ts";
 import { sampleModules } from "./kernel-samples.ts";
 
 interface SampleModule {
@@ -67,6 +67,9 @@ export const SAMPLE_IMAGE: ImageFacts = {
   rootHash: ROOT_HASH,
   dataPartition: "00112233-4455-6677-8899-aabbccddeeff",
   hashPartition: "01234567-89ab-cdef-0123-456789abcdef",
+  dataOffsetBytes: 20480,
+  hashOffsetBytes: 20480 + 1234 * 4096,
+  sizeBytes: 5_148_672,
   salt: "5a".repeat(32),
   dataBlocks: 1234,
   hashStartBlock: 1,
@@ -74,6 +77,7 @@ export const SAMPLE_IMAGE: ImageFacts = {
 
 export function sampleOptions(drivers: readonly string[], options: Partial<PlanOptions> = {}): PlanOptions {
   return {
+    layout: layoutOf("partition"),
     drivers: { kind: "list", names: drivers },
     accelerate: true,
     preload: false,

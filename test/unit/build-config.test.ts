@@ -3,6 +3,10 @@ import { defaultConfig, parseConfig } from "../../src/build/index.ts";
 import { UsageError } from "../../src/bytes/index.ts";
 
 const EVERYTHING = `
+layout = "memory"
+
+[location]
+device = "LABEL=boot"
 [first-stage]
 compression = "gzip"
 drivers = ["nvme", "sd_mod"]
@@ -46,6 +50,8 @@ describe("lazyrd.toml", () => {
     expect(parseConfig("")).toEqual(defaultConfig());
     expect(parseConfig("[boot]\n[modules]\n# nothing\n")).toEqual(defaultConfig());
     expect(defaultConfig()).toEqual({
+      layout: "partition",
+      location: { device: "" },
       "first-stage": { compression: "zstd", drivers: "generic", accelerate: true },
       image: {
         compression: "lz4",
@@ -73,6 +79,8 @@ describe("lazyrd.toml", () => {
 
   test("has all of these keys", () => {
     expect(parseConfig(EVERYTHING)).toEqual({
+      layout: "memory",
+      location: { device: "LABEL=boot" },
       "first-stage": { compression: "gzip", drivers: ["nvme", "sd_mod"], accelerate: false },
       image: {
         compression: "lz4hc",

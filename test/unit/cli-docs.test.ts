@@ -29,8 +29,10 @@ describe("docs/cli.md", () => {
 
 describe("docs/configuration.md", () => {
   const text = readFileSync(page("configuration.md"), "utf8");
-  const defaults = Object.entries(defaultConfig()).flatMap(([table, keys]) =>
-    Object.entries(keys).map(([key, value]) => ({ key: `${table}.${key}`, value })),
+  const defaults = Object.entries(defaultConfig()).flatMap(([name, value]) =>
+    typeof value === "string"
+      ? [{ key: name, value }]
+      : Object.entries(value).map(([key, value]) => ({ key: `${name}.${key}`, value })),
   );
   const sections = new Map(
     text
@@ -46,11 +48,12 @@ describe("docs/configuration.md", () => {
   test.each(defaults)("$key: its default and an example that parses", ({ key, value }) => {
     const section = sections.get(key) ?? "";
     expect(section).toContain(`\nDefault: \`${JSON.stringify(value)}\`\n`);
-    const [table, name] = key.split(".");
+    const [name = "", table] = key.split(".").reverse();
     const example = /^ {4}(.*)$/m.exec(section)?.[1] ?? "";
-    const parsed: Record<string, Record<string, unknown>> = parseConfig(`[${table}]\n${example}\n`);
+    const config: Record<string, unknown> = parseConfig(`${table === undefined ? "" : `[${table}]`}\n${example}\n`);
+    const parsed = table === undefined ? config : (config[table] as Record<string, unknown>);
     // An example that shows the default would show nothing.
-    expect(parsed[table ?? ""]?.[name ?? ""]).not.toEqual(value);
+    expect(parsed[name]).not.toEqual(value);
   });
 
   test("its files parse; the first one is the defaults", () => {

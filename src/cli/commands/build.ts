@@ -137,11 +137,13 @@ function readProfile(path: string): InputFile | undefined {
 
 function summary(folder: string, initrdBytes: number, { manifest }: BuildResult): string {
   const uki = manifest.files[OPTIONAL_FILES.uki];
+  const initrd = manifest.files[OPTIONAL_FILES.initrd];
   const size = (name: string): string => formatSize(manifest.files[name]?.sizeBytes ?? 0);
   return [
     `${folder}: kernel ${manifest.kernel.release}, initrd of ${formatSize(initrdBytes)} split into`,
     `  ${GENERATION_FILES.firstStage}  ${size(GENERATION_FILES.firstStage)}, ${manifest.explanation.modules.length} modules`,
     `  ${GENERATION_FILES.image}         ${size(GENERATION_FILES.image)}, root hash ${manifest.image.rootHash}`,
+    ...(initrd === undefined ? [] : [`  ${OPTIONAL_FILES.initrd}       ${formatSize(initrd.sizeBytes)}, both in one`]),
     ...(manifest.explanation.image ?? []).map((change) => `    ${summaryOfTransformation(change)}`),
     ...(uki === undefined ? [] : [`  ${OPTIONAL_FILES.uki}        ${formatSize(uki.sizeBytes)}, unified kernel image`]),
     `next: lazyrd boot ${folder}, lazyrd explain ${folder}`,

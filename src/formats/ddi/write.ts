@@ -79,6 +79,11 @@ export function dataOffsetOf(plan: DdiPlan): number {
   return extentOf(plan, "data").offsetBytes;
 }
 
+/** Where the area of the hashes, with its superblock, begins. */
+export function hashOffsetOf(plan: DdiPlan): number {
+  return extentOf(plan, "verity").offsetBytes;
+}
+
 /**
  * Writes a DDI in one pass over its data, holding nothing but the hash tree in memory.
  * @throws FormatError when `emit` writes more or less than it announced.

@@ -24,6 +24,8 @@ const ALIGNMENT = 8;
 
 interface Table {
   readonly target: VerityDevice;
+  /** Devices that it keeps open. */
+  readonly holds: readonly BlockDevice[];
   /** As it was loaded. */
   readonly parameters: string;
 }
@@ -105,9 +107,10 @@ export class DeviceMapper {
     // dm-verity-target.c: "Device must be readonly"
     if ((flags & DM_READONLY_FLAG) === 0) throw new KernelFault("EINVAL");
     const parameters = text.slice(0, end);
-    const target = this.#verityTarget(parameters);
+    const { target, holds } = this.#verityTarget(parameters);
     if (spec.length !== BigInt(target.size / SECTOR_SIZE)) throw new KernelFault("EINVAL");
-    device.inactive = { target, parameters };
+    for (const held of holds) held.open();
+    device.inactive = { target, holds, parameters };
     device.block ??= this.#announce(device);
   }
 
@@ -132,7 +135,7 @@ export class DeviceMapper {
     return block;
   }
 
-  #verityTarget(parameters: string): VerityDevice {
+  #verityTarget(parameters: string): Pick<Table, "target" | "holds"> {
     const words = parameters.split(" ");
     const [type, dataPath, hashPath, dataBlockSize, hashBlockSize, count, start, algorithm, rootHash, salt] = words;
     const [optionCount, option, ...rest] = words.slice(10);
@@ -149,7 +152,7 @@ export class DeviceMapper {
       throw new KernelFault("EINVAL");
     const [data, hash] = [this.#lookUp(dataPath), this.#lookUp(hashPath)];
     if (data.content.size < blocks * VERITY_BLOCK_SIZE) throw new KernelFault("EINVAL");
-    return new VerityDevice({
+    const target = new VerityDevice({
       data: data.content,
       hash: hash.content,
       blocks,
@@ -158,6 +161,7 @@ export class DeviceMapper {
       salt: salt === "-" ? "" : salt,
       reaction: option === undefined ? "error" : REACTIONS[option as keyof typeof REACTIONS],
     });
+    return { target, holds: [data, hash] };
   }
 
   #lookUp(path: string | undefined): BlockDevice {
@@ -182,6 +186,7 @@ export class DeviceMapper {
 
   #drop(device: MappedDevice): void {
     this.devices.delete(device.name);
+    for (const table of [device.active, device.inactive]) for (const held of table?.holds ?? []) held.close();
     if (device.block !== undefined) this.#blockDevices.remove(device.block);
   }
 }

@@ -8,6 +8,7 @@ import { FileView } from "./file-view.ts";
 import { DirectoryInode, FileInode, type FileSystem, generated, SpecialInode } from "./inodes.ts";
 import { KernelLog } from "./kernel-log.ts";
 import { DEVICE_NUMBERS } from "./layout.ts";
+import { LoopDevices } from "./loop-devices.ts";
 import { ModuleLoader, type SimulatedModule } from "./modules.ts";
 import { MountNamespace } from "./mounts.ts";
 import { DescriptorTable } from "./open-files.ts";
@@ -28,6 +29,8 @@ export interface KernelOptions {
   readonly panicTimeout?: number;
   /** The minor number of the first device that is made with the device mapper. */
   readonly firstMappedMinor?: number;
+  /** How often somebody else takes the free loop device first. */
+  readonly takenLoopDevices?: number;
   /** read(2) and write(2) of regular files never move more bytes than this at once. */
   readonly largestTransfer?: number;
 }
@@ -47,6 +50,7 @@ export class SimulatedKernel {
   readonly blockDevices: BlockDevices;
   readonly buses: Buses;
   readonly deviceMapper: DeviceMapper;
+  readonly loopDevices: LoopDevices;
   readonly modules: ModuleLoader<SimulatedKernel>;
   readonly descriptors = new DescriptorTable();
   readonly rootfs: FileSystem;
@@ -71,6 +75,7 @@ export class SimulatedKernel {
     this.blockDevices = new BlockDevices({ clock: this.clock, devtmpfs, sysfs, uevents: this.uevents });
     this.fileSystems = new FileSystems({ devtmpfs, sysfs, proc: this.#makeProc() }, this.blockDevices, this.mounts);
     this.deviceMapper = new DeviceMapper(this.blockDevices, this.mounts, options.firstMappedMinor ?? 0);
+    this.loopDevices = new LoopDevices(this.blockDevices, options.takenLoopDevices ?? 0);
     this.modules = new ModuleLoader(options.modules ?? {}, this);
     for (const name of ["null", "kmsg", "console"] as const) this.addCharacterDevice(name, DEVICE_NUMBERS[name]);
   }

@@ -44,6 +44,20 @@ export const REBOOT_POWER_OFF = 0x4321fedc;
 /** linux/fs.h: the size of a block device in bytes. */
 export const BLKGETSIZE64 = 0x80081272;
 
+/** linux/loop.h: struct loop_config, with what matters of its struct loop_info64. */
+export const LoopConfig = struct("loop_config", 304, {
+  fd: u32(0),
+  block_size: u32(4),
+  lo_offset: u64(32),
+  lo_sizelimit: u64(40),
+  lo_flags: u32(60),
+});
+export const LOOP_CONFIGURE = 0x4c0a;
+export const LOOP_CTL_GET_FREE = 0x4c82;
+export const LO_FLAGS_READ_ONLY = 1;
+export const LO_FLAGS_AUTOCLEAR = 4;
+export const LOOP_MAJOR = 7;
+
 /** linux/stat.h */
 export const Statx = struct("statx", 256, {
   stx_mask: u32(0),
@@ -130,6 +144,7 @@ export const DEVICE_NUMBERS = {
   null: { major: 1, minor: 3 },
   kmsg: { major: 1, minor: 11 },
   console: { major: 5, minor: 1 },
+  loopControl: { major: 10, minor: 237 },
   deviceMapperControl: { major: 10, minor: 236 },
 } as const;
 export const DEVICE_MAPPER_MAJOR = 253;

@@ -168,6 +168,8 @@ export class OpenKernelLog extends OpenFile {
 
 export class OpenDeviceMapper extends OpenFile {}
 
+export class OpenLoopControl extends OpenFile {}
+
 export class OpenSocket extends OpenFile {
   readonly socket: UeventSocket;
 

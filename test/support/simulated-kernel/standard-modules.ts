@@ -23,6 +23,7 @@ export function standardModules(disk?: Disk): Modules {
         deviceMapper.hasVerity = true;
       },
     },
+    loop: { onLoad: (kernel) => kernel.addCharacterDevice("loop-control", DEVICE_NUMBERS.loopControl) },
     overlay: { onLoad: (kernel) => kernel.fileSystems.register("overlay") },
     virtio_ring: {},
     virtio_pci: {

@@ -13,6 +13,7 @@ import {
   OpenDirectory,
   type OpenFile,
   OpenKernelLog,
+  OpenLoopControl,
   OpenRegularFile,
   OpenSink,
   OpenSocket,
@@ -201,9 +202,13 @@ function deviceCalls(kernel: SimulatedKernel): Record<string, SystemCall> {
   return {
     ioctl: call(["number", "number", "buffer"], (descriptor, request, buffer) => {
       const file = descriptors.get(descriptor);
+      if (file instanceof OpenLoopControl && request === linux.LOOP_CTL_GET_FREE) return kernel.loopDevices.getFree();
       if (file instanceof OpenDeviceMapper) kernel.deviceMapper.ioctl(request >>> 0, buffer);
       else if (file instanceof OpenBlockDevice && request >>> 0 === linux.BLKGETSIZE64) {
         Buffer.from(buffer.buffer, buffer.byteOffset, buffer.length).writeBigUInt64LE(BigInt(file.device.content.size));
+      } else if (file instanceof OpenBlockDevice && request === linux.LOOP_CONFIGURE) {
+        const config = linux.LoopConfig.parse(buffer);
+        kernel.loopDevices.configure(file.device, config, descriptors.get(config.fd));
       } else throw new KernelFault("ENOTTY");
       return 0;
     }),
@@ -313,6 +318,7 @@ function openSpecial(kernel: SimulatedKernel, inode: SpecialInode): OpenFile {
   if (kind !== "character-device") throw new KernelFault("ENXIO");
   if (is(numbers.kmsg)) return new OpenKernelLog(kernel.log, () => kernel.clock.now);
   if (is(numbers.deviceMapperControl)) return new OpenDeviceMapper();
+  if (is(numbers.loopControl)) return new OpenLoopControl();
   if (is(numbers.null)) return new OpenSink(() => undefined);
   if (!is(numbers.console)) throw new KernelFault("ENXIO");
   return new OpenSink((bytes) => {

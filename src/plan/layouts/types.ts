@@ -1,0 +1,42 @@
+import type { FeatureName } from "../../kernel/index.ts";
+import type { ImageFacts } from "../image.ts";
+import type { CorruptionAction, PlanStep } from "../types.ts";
+
+/** Where an image can live (docs/layouts): what `layout` in lazyrd.toml may be. */
+export const LAYOUT_NAMES = ["partition", "memory"] as const;
+export type LayoutName = (typeof LAYOUT_NAMES)[number];
+
+/** [location] of lazyrd.toml; what is "" or empty is not set. A layout refuses what it has no use for. */
+export interface LocationSettings {
+  /** The file system that holds the image: "UUID=...", "LABEL=...", "PARTTYPE=esp" and so on. */
+  readonly device: string;
+}
+
+export const NO_SETTINGS: LocationSettings = { device: "" };
+
+/** Where an image belongs once it is installed: for those who put it there. */
+export type ImagePlace =
+  /** On partitions of its own, with the GUIDs that its partition table has. */
+  | { readonly kind: "partitions" }
+  /** In the initrd itself, where the kernel unpacks it to this path. */
+  | { readonly kind: "initrd"; readonly path: string };
+
+/** What of the configuration the steps of a layout depend on. */
+export interface LayoutOptions {
+  readonly timeoutSeconds: number;
+  readonly onCorruption: CorruptionAction;
+}
+
+/** All that differs between the places where an image can live. */
+export interface Layout {
+  readonly name: LayoutName;
+  /** What it needs of the kernel besides what every verified image needs. */
+  readonly features: readonly FeatureName[];
+  /** Whether the image is behind a driver of local storage. */
+  readonly needsDrivers: boolean;
+  /** Where the kernel unpacks the image to, when it is to be in the initrd. */
+  readonly initrdPath?: string;
+  place(image: ImageFacts): ImagePlace;
+  /** From the drivers at hand to the image, verified, at IMAGE_MOUNT. */
+  steps(image: ImageFacts, options: LayoutOptions): readonly PlanStep[];
+}
