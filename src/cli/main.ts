@@ -12,10 +12,18 @@ async function main(): Promise<number> {
   }
 }
 
+// Node.js ends without a word when nothing is left to wait for, whatever has not been done.
+const onEarlyEnd = (): void => {
+  process.exitCode = reportError(new Error("The event loop was empty before the command was done"));
+};
+process.once("exit", onEarlyEnd);
+
 // `lazyrd inspect --list ... | head`: the reader has seen enough, which is no failure.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-  if (error.code === "EPIPE") process.exit(EXIT.ok);
-  throw error;
+  if (error.code !== "EPIPE") throw error;
+  process.removeListener("exit", onEarlyEnd);
+  process.exit(EXIT.ok);
 });
 
 process.exitCode = await main();
+process.removeListener("exit", onEarlyEnd);

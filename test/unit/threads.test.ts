@@ -13,6 +13,8 @@ import { prose } from "../support/erofs-compress.ts";
 import { noise } from "../support/erofs-trees.ts";
 import { tempFolder } from "../support/temp.ts";
 
+const ROOT = fileURLToPath(new URL("../..", import.meta.url));
+
 const threads = startThreads(2);
 afterAll(() => threads.close());
 
@@ -112,6 +114,46 @@ test("blocks are hashed in a file, and on their way into one", async () => {
     expect(Buffer.compare(await threads.run("write-hashed", request, 1), expected)).toBe(0);
     expect(Buffer.compare(readFileSync(path).subarray(BLOCK), content)).toBe(0);
   });
+});
+
+test("what is unpacked is told of while it grows, and does not change any more", async () => {
+  const content = noise(9_000_000);
+  const stream = await compress(content, { method: "zstd", level: 1 });
+  const news: Uint8Array[] = [];
+  await threads.run("decompress", { input: stream, limitBytes: 1 << 30 }, stream.length, (part) => news.push(part));
+  expect(news.length).toBeGreaterThanOrEqual(3);
+  expect(news.map(({ length }) => length)).toEqual(news.map(({ length }) => length).sort((a, b) => a - b));
+  for (const part of news) expect(Buffer.compare(part, content.subarray(0, part.length))).toBe(0);
+});
+
+test("small jobs do not wait behind a long one while a thread is free", async () => {
+  const stream = await compress(noise(30_000_000), { method: "zstd", level: 1 });
+  const order: string[] = [];
+  const long = threads.run("decompress", { input: stream, limitBytes: 1 << 30 }, stream.length);
+  const small = Array.from({ length: 8 }, () => threads.run("digest", noise(1000), 2 << 20));
+  await Promise.all([long.then(() => order.push("long")), Promise.all(small).then(() => order.push("small"))]);
+  expect(order).toEqual(["small", "long"]);
+});
+
+test("a process waits for its threads to end, whatever they still have to say", () => {
+  // Both answers wait for the main thread: the first one has it close the threads, the second one comes after that.
+  const program = `
+    import { withThreads } from ${JSON.stringify(fileURLToPath(new URL("../../src/build/threads/index.ts", import.meta.url)))};
+    const answer = await withThreads((threads) => {
+      const jobs = [
+        threads.run("decompress", { input: Buffer.from("nothing packed"), limitBytes: 1 }, 1),
+        threads.run("digest", new Uint8Array(1), 1),
+      ];
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 2000);
+      return Promise.all(jobs);
+    }).catch((error) => error.message);
+    console.log(answer);`;
+  const path = join(tempFolder(), "program.mts");
+  writeFileSync(path, program);
+  const args = ["--import", "tsx", path];
+  const { status, stdout } = spawnSync(process.execPath, args, { encoding: "utf8", cwd: ROOT });
+  expect(stdout).toContain("Cannot decompress");
+  expect(status).toBe(0);
 });
 
 test("a thread that is closed takes no more work", async () => {

@@ -23,7 +23,7 @@ export interface BatchPiece {
 
 /** What threads can do. All of it is plain data; shared memory stays where it is. */
 export interface Jobs {
-  /** Unpacks the stream that `input` starts with, into shared memory. */
+  /** Unpacks the stream that `input` starts with, into shared memory; its news are all that has been unpacked so far. */
   readonly decompress: {
     request: { readonly input: JobInput; readonly limitBytes: number };
     reply: Decompressed;
@@ -69,6 +69,7 @@ export interface SentRequest<N extends JobName = JobName> {
   readonly request: Request<N>;
 }
 
-export type SentReply =
+export type SentAnswer =
+  | { readonly id: number; readonly news: Uint8Array }
   | { readonly id: number; readonly reply: Reply<JobName> }
   | { readonly id: number; readonly error: SentError };

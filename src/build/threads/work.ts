@@ -14,15 +14,19 @@ interface Done<N extends JobName> {
   readonly transfer?: readonly ArrayBuffer[];
 }
 
-type Work = { readonly [N in JobName]: (request: Request<N>) => Done<N> | Promise<Done<N>> };
+/** How a job is done. `tell` is for what others can begin with before it is. */
+export type Work<N extends JobName> = (
+  request: Request<N>,
+  tell: (news: Uint8Array) => void,
+) => Done<N> | Promise<Done<N>>;
 
 /** A multiple of every block size. Read in pieces of this size, a file of any size takes no more memory. */
 const CHUNK_BYTES = 1 << 20;
 
-export const WORK: Work = {
-  async decompress({ input, limitBytes }) {
+export const WORK: { readonly [N in JobName]: Work<N> } = {
+  async decompress({ input, limitBytes }, tell) {
     const source = input instanceof Uint8Array ? input : sourceOfRange(input);
-    return { reply: await decompress(source, { limitBytes }) };
+    return { reply: await decompress(source, { limitBytes, onUnpacked: tell }) };
   },
   async pack({ bytes, ...options }) {
     return { reply: await compress(bytes, options) };
