@@ -205,7 +205,7 @@ describe("foreign compressors", () => {
 
   it("unpacks LZMA with properties that the kernel's detection does not know", (context) => {
     const packed = pack(context, "xz", ["--format=lzma", "--lzma1=lc=1,lp=3,pb=0", "-c"], LARGE);
-    const { output: unpacked, consumed } = decompressLzma(packed, LARGE.length);
+    const { output: unpacked, consumed } = decompressLzma(packed, { limitBytes: LARGE.length });
     expect(Buffer.compare(unpacked, LARGE)).toBe(0);
     expect(consumed).toBe(packed.length);
   });

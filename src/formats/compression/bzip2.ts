@@ -1,5 +1,5 @@
 import { hex } from "../../bytes/index.ts";
-import { corrupt, Output, truncated } from "./output.ts";
+import { corrupt, Output, type OutputOptions, truncated } from "./output.ts";
 import type { Decoded } from "./types.ts";
 
 // bzip2 has no written standard; the names are those of its author's decompress.c. This is our own decoder, since
@@ -25,12 +25,12 @@ const CRC_TABLE = Uint32Array.from({ length: 256 }, (_, byte) => {
 });
 
 /** One bzip2 stream: its end is padded to a whole byte, which is where `consumed` points. */
-export function decompressBzip2(input: Uint8Array, limitBytes: number): Decoded {
+export function decompressBzip2(input: Uint8Array, options: OutputOptions): Decoded {
   const level = (input[3] ?? 0) - 0x30;
   if (input.length < 4) throw truncated("bzip2", input.length, "header");
   if (input[2] !== 0x68 || level < 1 || level > 9) throw corrupt("bzip2", "expected BZh1 to BZh9", 2);
   const bits = new BitReader(input, 4);
-  const output = new Output("bzip2", limitBytes);
+  const output = new Output("bzip2", options);
   const block = new Uint32Array(level * BLOCK_UNIT);
   let combined = 0;
   for (;;) {

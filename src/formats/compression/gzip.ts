@@ -1,6 +1,6 @@
 import { constants, crc32, createInflateRaw, gzipSync } from "node:zlib";
 import { type BufferedSource, hex, struct, u8, u16, u32 } from "../../bytes/index.ts";
-import { corrupt, Output, truncated } from "./output.ts";
+import { corrupt, Output, type OutputOptions, truncated } from "./output.ts";
 import type { Decoded } from "./types.ts";
 
 /** RFC 1952, section 2.3. */
@@ -32,9 +32,9 @@ const CHUNK_BYTES = 1 << 20;
  * One gzip member. Raw deflate is used, and header and checksum are read here, because zlib's own gzip reader
  * would run on into a member that follows, which the kernel unpacks as a segment of its own.
  */
-export async function decompressGzip(input: BufferedSource, limitBytes: number): Promise<Decoded> {
+export async function decompressGzip(input: BufferedSource, options: OutputOptions): Promise<Decoded> {
   const start = headerSize(input);
-  const output = new Output("gzip", limitBytes);
+  const output = new Output("gzip", options);
   const trailerOffset = start + (await inflate(input, start, output));
   if (trailerOffset + Trailer.size > input.size) throw truncated("gzip", input.size, "CRC32 and ISIZE");
   const trailer = Trailer.parse(input.read(trailerOffset, Trailer.size));

@@ -1,6 +1,6 @@
 import { type BufferedSource, hex } from "../../bytes/index.ts";
 import { decodeLz4Block } from "./lz4-block.ts";
-import { corrupt, Output, truncated } from "./output.ts";
+import { corrupt, Output, type OutputOptions, truncated } from "./output.ts";
 import type { Decoded } from "./types.ts";
 
 /** The legacy frame, the only one that the kernel reads (lib/decompress_unlz4.c; lz4_Frame_format.md, "Legacy frame"). */
@@ -15,12 +15,12 @@ const MAX_PACKED_CHUNK = CHUNK_BYTES + Math.floor(CHUNK_BYTES / 255) + 16;
  * An LZ4 legacy frame. It has no end mark of its own: a chunk size of 0, the end of the input, or a size that no
  * chunk can have ends it.
  */
-export function decompressLz4(input: BufferedSource, limitBytes: number): Decoded {
+export function decompressLz4(input: BufferedSource, options: OutputOptions): Decoded {
   if (input.size < WORD) throw truncated("lz4", input.size, "magic");
   const magic = wordAt(input, 0);
   if (magic !== LEGACY_MAGIC)
     throw corrupt("lz4", `expected the legacy frame ${hex(LEGACY_MAGIC)}, got ${hex(magic)}`, 0);
-  const output = new Output("lz4", limitBytes);
+  const output = new Output("lz4", options);
   let offset = WORD;
   while (offset + WORD <= input.size) {
     const packed = wordAt(input, offset);

@@ -1,5 +1,5 @@
 import { copyMatch } from "./lz4-block.ts";
-import { corrupt, Output, truncated } from "./output.ts";
+import { corrupt, Output, type OutputOptions, truncated } from "./output.ts";
 import type { Decoded } from "./types.ts";
 
 // The ".lzma" file (LZMA alone): properties, dictionary size (u32), unpacked size (u64), range-coded data. Names follow
@@ -28,13 +28,13 @@ const END_MARKER = 0xffffffff;
 const LITERAL_STATES = 7;
 
 /** One LZMA stream: it ends where its header's size or the end marker says. */
-export function decompressLzma(input: Uint8Array, limitBytes: number): Decoded {
+export function decompressLzma(input: Uint8Array, options: OutputOptions): Decoded {
   if (input.length < HEADER_SIZE) throw truncated("lzma", input.length, "header");
   const properties = input[0] as number;
   if (properties >= MAX_PROPERTIES) throw corrupt("lzma", `properties ${properties} stand for nothing`, 0);
   const size = new DataView(input.buffer, input.byteOffset).getBigUint64(SIZE_OFFSET, true);
-  const output = new Output("lzma", limitBytes);
-  if (size !== UNKNOWN_SIZE && size > BigInt(limitBytes)) throw output.overflow();
+  const output = new Output("lzma", options);
+  if (size !== UNKNOWN_SIZE && size > BigInt(options.limitBytes)) throw output.overflow();
   const range = new RangeDecoder(input, HEADER_SIZE);
   decode(range, output, {
     ...propertiesOf(properties),
@@ -53,7 +53,7 @@ export function decompressMicroLzma(input: Uint8Array, size: number): Uint8Array
   if (properties >= MAX_PROPERTIES) throw corrupt("lzma", `properties ${properties} stand for nothing`, 0);
   const data = new Uint8Array(input);
   data[0] = 0;
-  const output = new Output("lzma", size, size);
+  const output = new Output("lzma", { limitBytes: size }, size);
   decode(new RangeDecoder(data, 0), output, { ...propertiesOf(properties), size, stopAtSize: true });
   return output.written();
 }

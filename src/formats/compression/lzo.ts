@@ -1,7 +1,7 @@
 import { crc32 } from "node:zlib";
 import { hex } from "../../bytes/index.ts";
 import { copyMatch } from "./lz4-block.ts";
-import { corrupt, Output, truncated } from "./output.ts";
+import { corrupt, Output, type OutputOptions, truncated } from "./output.ts";
 import type { Decoded } from "./types.ts";
 
 // The container of lzop as lib/decompress_unlzo.c reads it; big-endian.
@@ -26,10 +26,10 @@ const ADLER_MODULUS = 65521;
 const ADLER_RUN = 5552;
 
 /** An lzop file of one member. */
-export function decompressLzo(input: Uint8Array, limitBytes: number): Decoded {
+export function decompressLzo(input: Uint8Array, options: OutputOptions): Decoded {
   const view = new DataView(input.buffer, input.byteOffset, input.byteLength);
   const header = parseHeader(input, view);
-  const output = new Output("lzo", limitBytes);
+  const output = new Output("lzo", options);
   let offset = header.end;
   const word = (field: string): number => {
     if (offset + WORD > input.length) throw truncated("lzo", input.length, field);

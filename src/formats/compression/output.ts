@@ -7,6 +7,15 @@ const FIRST_BYTES = 1 << 16;
 const MAX_COPIED_BYTES = 8 << 20;
 /** Beyond it, by so much at once. */
 const STEP_BYTES = 64 << 20;
+/** How much more there is each time that somebody is told: seldom enough to cost nothing. */
+const NEWS_BYTES = 2 << 20;
+
+/** What a decoder may write, and who is to hear of it. */
+export interface OutputOptions {
+  readonly limitBytes: number;
+  /** Called now and then with all that has been written so far; it will not change any more. */
+  readonly onUnpacked?: ((bytes: Uint8Array) => void) | undefined;
+}
 
 /**
  * Where a decoder puts its output: one array that grows up to a limit, in memory that threads share.
@@ -21,11 +30,15 @@ export class Output {
   readonly #method: CompressionMethod;
   readonly #limit: number;
   readonly #most: number;
+  readonly #onUnpacked: OutputOptions["onUnpacked"];
+  #nextNewsAt: number;
 
   /** @param expectedBytes what the input says that it unpacks to; it will not unpack to more. */
-  constructor(method: CompressionMethod, limitBytes: number, expectedBytes?: number) {
+  constructor(method: CompressionMethod, { limitBytes, onUnpacked }: OutputOptions, expectedBytes?: number) {
     this.#method = method;
     this.#limit = limitBytes;
+    this.#onUnpacked = onUnpacked;
+    this.#nextNewsAt = onUnpacked === undefined ? Number.POSITIVE_INFINITY : NEWS_BYTES;
     this.#most = Math.min(limitBytes, expectedBytes ?? limitBytes);
     this.bytes = sharedBytes(Math.min(this.#most, expectedBytes === undefined ? FIRST_BYTES : MAX_COPIED_BYTES));
   }
@@ -35,6 +48,10 @@ export class Output {
    * @throws FormatError when the output would leave its limit.
    */
   ensure(more: number): void {
+    if (this.length >= this.#nextNewsAt) {
+      this.#nextNewsAt = this.length + NEWS_BYTES;
+      this.#onUnpacked?.(this.written());
+    }
     const needed = this.length + more;
     if (needed <= this.bytes.length) return;
     if (needed > this.#limit) throw tooLarge(this.#method, this.#limit);

@@ -1,6 +1,6 @@
 import xzDecompress from "xz-decompress";
 import { type BufferedSource, FormatError, UsageError } from "../../bytes/index.ts";
-import { corrupt, Output } from "./output.ts";
+import { corrupt, Output, type OutputOptions } from "./output.ts";
 import type { Decoded } from "./types.ts";
 import { walkXzStream } from "./xz-walk.ts";
 
@@ -8,10 +8,10 @@ import { walkXzStream } from "./xz-walk.ts";
  * One .xz stream. The library decodes, but cannot say where a stream ends and waits forever for the rest of a truncated
  * one; so it gets exactly what the headers delimit.
  */
-export async function decompressXz(input: BufferedSource, limitBytes: number): Promise<Decoded> {
+export async function decompressXz(input: BufferedSource, options: OutputOptions): Promise<Decoded> {
   const { length, unpackedSize } = walkXzStream(input);
-  const output = new Output("xz", limitBytes, unpackedSize);
-  if (unpackedSize > limitBytes) throw output.overflow();
+  const output = new Output("xz", options, unpackedSize);
+  if (unpackedSize > options.limitBytes) throw output.overflow();
   const reader = new xzDecompress.XzReadableStream(piecesUpTo(input, length)).getReader();
   try {
     for (let part = await reader.read(); !part.done; part = await reader.read()) {

@@ -1,5 +1,5 @@
 import { type BufferedSource, hex, toSafeNumber } from "../../bytes/index.ts";
-import { corrupt, Output, truncated } from "./output.ts";
+import { corrupt, Output, type OutputOptions, truncated } from "./output.ts";
 import type { Decoded } from "./types.ts";
 import { loadZstd, withMemory } from "./zstd-library.ts";
 
@@ -52,10 +52,10 @@ interface Block {
  * One zstd frame, block by block: needs no content size in its header, and no more of the library's memory than the
  * frame's window, which the library then keeps for the next one.
  */
-export async function decompressZstd(input: BufferedSource, limitBytes: number): Promise<Decoded> {
+export async function decompressZstd(input: BufferedSource, options: OutputOptions): Promise<Decoded> {
   const { length: headerSize, contentSize, hasChecksum } = parseFrameHeader(input);
-  const output = new Output("zstd", limitBytes, contentSize);
-  if (contentSize !== undefined && contentSize > limitBytes) throw output.overflow();
+  const output = new Output("zstd", options, contentSize);
+  if (contentSize !== undefined && contentSize > options.limitBytes) throw output.overflow();
   const zstd = await loadZstd();
   const { module, stream } = zstd;
   stream.reset();
