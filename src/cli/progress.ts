@@ -1,6 +1,6 @@
-import type { Measure, ProgressListener } from "../build/index.ts";
+import type { Measure } from "../build/index.ts";
 import { nextTurn } from "../host/index.ts";
-import { formatSize } from "../text/index.ts";
+import { type BootsMeasure, describeProgress } from "./progress-text.ts";
 
 /** Where progress is shown: the part of process.stderr that it takes. */
 export interface ProgressTerminal {
@@ -11,8 +11,6 @@ export interface ProgressTerminal {
 
 /** Often enough to look alive, seldom enough to cost nothing. */
 const REDRAW_MS = 100;
-/** An estimate from less than this jumps about. */
-const ESTIMATE_AFTER_MS = 1000;
 const DEFAULT_COLUMNS = 80;
 /** Back to the start of the line and erase it (ECMA-48: EL). */
 const ERASE_LINE = "\r\x1b[K";
@@ -23,8 +21,11 @@ export class ProgressLine {
   readonly #now: () => number;
   #stage: string | undefined;
   #stageStart = 0;
+  /** When the first boot of a series began: its stages are one work. */
+  #bootsStart: number | undefined;
   #lastDrawn = Number.NEGATIVE_INFINITY;
-  #shown = false;
+  /** What stands on the terminal's last line. */
+  #shown: string | undefined;
 
   /** @param now milliseconds since some moment */
   constructor(terminal: ProgressTerminal, now: () => number) {
@@ -32,51 +33,51 @@ export class ProgressLine {
     this.#now = now;
   }
 
-  update(stage: string, measure?: Measure): void {
+  update(stage: string, measure?: Measure | BootsMeasure): void {
     const time = this.#now();
     const begins = stage !== this.#stage;
     if (begins) {
       this.#stage = stage;
       this.#stageStart = time;
     }
+    const ofBoots = measure !== undefined && "totalBoots" in measure;
+    if (ofBoots) this.#bootsStart ??= time;
     if (this.#terminal.isTTY !== true) {
       if (begins) this.#terminal.write(`${stage}\n`);
       return;
     }
     if (!begins && time - this.#lastDrawn < REDRAW_MS) return;
     this.#lastDrawn = time;
-    this.#shown = true;
-    const text = describe(stage, measure, time - this.#stageStart);
-    // A line that is longer than the terminal is wide could not be erased. (Some terminals say that they have 0 columns.)
-    this.#terminal.write(ERASE_LINE + text.slice(0, (this.#terminal.columns || DEFAULT_COLUMNS) - 1));
+    const start = ofBoots ? (this.#bootsStart ?? time) : this.#stageStart;
+    this.#draw(describeProgress(stage, measure, time - start));
+  }
+
+  /** Writes a line of text that stays; what is shown of the progress stays below it. */
+  say(text: string): void {
+    if (this.#shown !== undefined) this.#terminal.write(ERASE_LINE);
+    this.#terminal.write(`${text}\n`);
+    if (this.#shown !== undefined) this.#draw(this.#shown);
   }
 
   /** Leaves the terminal as if nothing had been shown. */
   end(): void {
-    if (this.#shown) this.#terminal.write(ERASE_LINE);
-    this.#shown = false;
+    if (this.#shown !== undefined) this.#terminal.write(ERASE_LINE);
+    this.#shown = undefined;
   }
-}
 
-function describe(stage: string, measure: Measure | undefined, elapsedMs: number): string {
-  if (measure === undefined || measure.totalBytes === 0) return stage;
-  const { doneBytes, totalBytes } = measure;
-  const percent = Math.floor((100 * doneBytes) / totalBytes);
-  const parts = [`${stage}: ${formatSize(doneBytes)} of ${formatSize(totalBytes)}, ${percent} %`];
-  if (elapsedMs >= ESTIMATE_AFTER_MS && doneBytes > 0) {
-    parts.push(`${describeSeconds(((elapsedMs / doneBytes) * (totalBytes - doneBytes)) / 1000)} left`);
+  #draw(text: string): void {
+    this.#shown = text;
+    // A line that is longer than the terminal is wide could not be erased. (Some terminals say that they have 0 columns.)
+    this.#terminal.write(ERASE_LINE + text.slice(0, (this.#terminal.columns || DEFAULT_COLUMNS) - 1));
   }
-  return parts.join(", ");
-}
-
-function describeSeconds(seconds: number): string {
-  const whole = Math.ceil(seconds);
-  return whole < 60 ? `${whole} s` : `${Math.floor(whole / 60)} min ${whole % 60} s`;
 }
 
 /** What a command needs to show its progress on stderr. */
 export interface RunningProgress {
-  readonly listener: ProgressListener;
+  /** A stage, and how far it is (`ProgressListener`). */
+  readonly listener: (stage: string, measure?: Measure | BootsMeasure) => unknown;
+  /** A line of text besides. */
+  readonly say: (text: string) => void;
   readonly end: () => void;
 }
 
@@ -88,6 +89,7 @@ export function startProgress({ quiet }: { readonly quiet: boolean }): RunningPr
       line?.update(stage, measure);
       return measure === undefined ? nextTurn() : undefined;
     },
+    say: (text) => line?.say(text),
     end: () => line?.end(),
   };
 }

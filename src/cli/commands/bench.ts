@@ -10,6 +10,7 @@ import {
   DEFAULT_VARIANTS,
   describeMeasurements,
   type Measurement,
+  type NamedVariant,
   parseVariants,
   type Run,
   repeatUntilStable,
@@ -29,6 +30,7 @@ import {
   recordMachine,
   showsMilestone,
 } from "../../vm/index.ts";
+import { BootSeries } from "../boot-series.ts";
 import { moduleTrees, readConfig, selectDrivers } from "../build-inputs.ts";
 import { addHardwareOptions, type HardwareFlags, machineWith, positiveInteger } from "../machine.ts";
 import { type PreparedBoot, preparedGeneration, VariantMaker } from "../measured-boots.ts";
@@ -106,8 +108,10 @@ async function run(folders: string[], flags: BenchFlags): Promise<void> {
   const interruptible = onInterrupt(removeFolder);
   const progress = startProgress(flags);
   const measurements: Measurement[] = [];
+  const subjects = flags.kernel === undefined ? [] : subjectsOf(variants, additions);
+  const boots = new BootSeries(progress.listener, (generations.length + subjects.length) * flags.runs);
   const measure = async (boot: PreparedBoot): Promise<void> => {
-    measurements.push(await measureBoot(boot, flags, progress.listener));
+    measurements.push(await measureBoot(boot, flags, boots));
   };
   try {
     const maker = await variantMaker(flags, folder, progress.listener);
@@ -117,12 +121,7 @@ async function run(folders: string[], flags: BenchFlags): Promise<void> {
       });
     }
     for (const boot of generations) await measure(boot);
-    for (const addedBytes of maker === undefined ? [] : additions) {
-      for (const variant of variants) {
-        if (addedBytes > 0 && variant.variant.kind === "floor") continue;
-        await maker?.with(variant, addedBytes, measure);
-      }
-    }
+    for (const { variant, addedBytes } of subjects) await maker?.with(variant, addedBytes, measure);
   } finally {
     progress.end();
     interruptible();
@@ -148,6 +147,18 @@ function parseAdditions(text: string | undefined): number[] {
   ];
 }
 
+/** Every variant with everything that is added. The floor boots nothing that could be added to. */
+function subjectsOf(
+  variants: readonly NamedVariant[],
+  additions: readonly number[],
+): { variant: NamedVariant; addedBytes: number }[] {
+  return additions.flatMap((addedBytes) =>
+    variants
+      .filter(({ variant }) => addedBytes === 0 || variant.kind !== "floor")
+      .map((variant) => ({ variant, addedBytes })),
+  );
+}
+
 async function variantMaker(
   flags: BenchFlags,
   folder: string,
@@ -171,7 +182,7 @@ async function variantMaker(
   return new VariantMaker(inputs, folder, progress);
 }
 
-async function measureBoot(boot: PreparedBoot, flags: BenchFlags, progress: ProgressListener): Promise<Measurement> {
+async function measureBoot(boot: PreparedBoot, flags: BenchFlags, boots: BootSeries): Promise<Measurement> {
   const { variant, contentBytes, addedBytes, loadedBytes, imageBytes } = boot;
   const name = titleOf(variant, addedBytes);
   const machine = { ...machineWith(boot, flags), countInstructions: true, skipsIdle: flags.skipWaits };
@@ -180,12 +191,13 @@ async function measureBoot(boot: PreparedBoot, flags: BenchFlags, progress: Prog
   const options = { until: (line: ConsoleLine) => showsMilestone(line, until), timeoutSeconds: flags.timeout };
   const runs = await repeatUntilStable(
     async (number) => {
-      await progress(`${name}: boot ${number} of at most ${flags.runs}`);
-      return runOf(await recordMachine(machine, options));
+      const stage = `${name}: boot ${number} of at most ${flags.runs}`;
+      return runOf(await boots.run(stage, (onLine) => recordMachine(machine, { ...options, onLine })));
     },
     timeOfRun,
     flags.runs,
   );
+  boots.skip(flags.runs - runs.length);
   return summarise({ variant, contentBytes, addedBytes, loadedBytes, imageBytes }, runs);
 }
 

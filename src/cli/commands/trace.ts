@@ -3,10 +3,12 @@ import { type Generation, readGeneration } from "../../build/index.ts";
 import { UsageError } from "../../bytes/index.ts";
 import { analyseTrace, describeBoot, describeDisk, encodeTrace, type Trace } from "../../trace/index.ts";
 import { type ConsoleLine, type Milestone, type RunOptions, recordMachine, showsMilestone } from "../../vm/index.ts";
+import { BootSeries } from "../boot-series.ts";
 import { bootExactly } from "../exact-boot.ts";
 import { traceThisMachine } from "../live-boot.ts";
 import { addMachineOptions, type MachineFlags, machineOf } from "../machine.ts";
-import { EXIT, printJson, printResult, printStep } from "../terminal.ts";
+import { startProgress } from "../progress.ts";
+import { EXIT, printJson, printResult } from "../terminal.ts";
 import { writeTextFile } from "../text-file.ts";
 import { bootOf, traceOf } from "../traced-boot.ts";
 import { mapOf } from "../traces.ts";
@@ -36,7 +38,7 @@ export function traceCommand(): Command {
     .addOption(new Option("--live", "trace no generation but this machine, which is running").default(false));
   return addMachineOptions(command)
     .addOption(new Option("--json", "print the figures as JSON").default(false))
-    .addOption(new Option("-q, --quiet", "do not show the console").default(false))
+    .addOption(new Option("-q, --quiet", "no console, no progress").default(false))
     .action(run);
 }
 
@@ -72,14 +74,28 @@ async function traceGeneration(folder: string | undefined, flags: TraceFlags): P
   const generation = readGeneration(folder);
   const machine = machineOf(generation, flags, { countInstructions: true });
   const boot = bootOf(generation, machine, flags);
-  const options: RunOptions = {
+  const progress = startProgress(flags);
+  const boots = new BootSeries(progress.listener, flags.exact ? 2 : 1);
+  const optionsWith = (onLine: (line: ConsoleLine) => void): RunOptions => ({
     until: endOf(generation, flags),
     timeoutSeconds: flags.timeout,
-    onLine: flags.quiet ? undefined : (line) => printStep(line.text),
-  };
-  const recording = await recordMachine(machine, options);
-  const exact = flags.exact ? await bootExactly(generation, machine, options) : undefined;
-  return traceOf(boot, recording, exact);
+    onLine: (line) => {
+      progress.say(line.text);
+      onLine(line);
+    },
+  });
+  try {
+    const recording = await boots.run("booting, and recording what is read", (onLine) =>
+      recordMachine(machine, optionsWith(onLine)),
+    );
+    if (!flags.exact) return traceOf(boot, recording);
+    const exact = await boots.run("booting again, to see what is used", (onLine) =>
+      bootExactly(generation, machine, optionsWith(onLine)),
+    );
+    return traceOf(boot, recording, exact);
+  } finally {
+    progress.end();
+  }
 }
 
 /** What a trace waits for when nothing else is said: the end of what the image is for. */
