@@ -210,9 +210,31 @@ describe("foreign compressors", () => {
     expect(consumed).toBe(packed.length);
   });
 
-  it("refuses xz with a filter in front, by name", async (context) => {
-    const packed = pack(context, "xz", ["--check=crc32", "--x86", "--lzma2", "-c"], LARGE);
-    await expect(decompress(packed)).rejects.toThrow("filter 0x4 is not supported");
+  it("unpacks xz with the filter for x86 in front, as kernels have it", async (context) => {
+    const program = readFileSync(process.execPath).subarray(0, 8 << 20);
+    for (const input of [program, LARGE]) {
+      const packed = pack(context, "xz", ["--check=crc32", "--x86", "--lzma2", "-c"], input);
+      const { output: unpacked, consumed } = await decompress(Buffer.concat([packed, Buffer.from("more")]));
+      expect(consumed).toBe(packed.length);
+      expect(Buffer.compare(unpacked, input)).toBe(0);
+    }
+  });
+
+  it("refuses xz with other filters in front, by name, and what it could not check", async (context) => {
+    const packed = (...options: string[]) => decompress(pack(context, "xz", [...options, "--lzma2", "-c"], LARGE));
+    await expect(packed("--check=crc32", "--delta")).rejects.toThrow("filter 0x3 is not supported");
+    await expect(packed("--check=crc32", "--delta", "--x86")).rejects.toThrow("is not supported");
+    await expect(packed("--check=crc64", "--x86")).rejects.toThrow("the filter x86 without a CRC32");
+    await expect(packed("--check=crc32", "--x86", "--block-size=100000")).rejects.toThrow(/filter x86 and \d+ blocks/);
+  });
+
+  it("notices a changed byte behind the filter for x86", async (context) => {
+    const packed = Buffer.from(
+      pack(context, "xz", ["--check=crc32", "--x86", "--lzma2", "-c"], Buffer.from("some text")),
+    );
+    const at = packed.indexOf("some");
+    packed[at] = 0x53;
+    await expect(decompress(packed)).rejects.toThrow("wrong CRC32 of a block");
   });
 
   it("unpacks a zstd frame that names its size", async (context) => {

@@ -23,8 +23,10 @@ const INDEX_INDICATOR = 0;
 const FILTER_COUNT_MASK = 0x03;
 const HAS_PACKED_SIZE = 0x40;
 const HAS_UNPACKED_SIZE = 0x80;
-/** 5.3.1 */
+/** 5.3.1, 5.3.2 */
 const FILTER_LZMA2 = 0x21;
+const FILTER_X86 = 0x04;
+const CHECK_CRC32 = 0x01;
 /** 1.2: a number takes 9 bytes at most, of 7 bits each. */
 const MAX_NUMBER_BYTES = 9;
 /** More records than this are not an initrd's: xz -T makes one block of 3 MiB or more each. */
@@ -41,6 +43,19 @@ const CHUNK_NEW_PROPERTIES = 0xc0;
 export interface XzStream {
   readonly length: number;
   readonly unpackedSize: number;
+  /** Only where the filter x86 was in front, as in kernels. */
+  readonly x86: X86Block | undefined;
+}
+
+/** The one block of a stream whose data went through the filter x86 before it was packed. */
+export interface X86Block {
+  /** The properties of LZMA2: how much the decoder looks back. */
+  readonly dictionary: number;
+  /** Its LZMA2 chunks. */
+  readonly offset: number;
+  readonly length: number;
+  /** Of the data before the filter. */
+  readonly crc32: number;
 }
 
 /**
@@ -63,34 +78,50 @@ export function walkXzStream(input: ByteSource): XzStream {
   cursor.checkCrc(flags, 2, cursor.take(CRC_SIZE, "stream header CRC32"), "stream header");
   let unpackedSize = 0;
   let blocks = 0;
+  let x86: X86Block | undefined;
   while (cursor.peek("block header size") !== INDEX_INDICATOR) {
     const start = cursor.offset;
     const headerSize = (cursor.byteAt(start) + 1) * SIZE_UNIT;
     cursor.take(headerSize, "block header");
     cursor.checkCrc(start, headerSize - CRC_SIZE, start + headerSize - CRC_SIZE, "block header");
-    checkFilters(new Cursor(input, start + 1));
+    const filters = readFilters(new Cursor(input, start + 1));
+    const offset = cursor.offset;
     unpackedSize += walkChunks(cursor);
+    const length = cursor.offset - offset;
     cursor.pad(start);
-    cursor.take(checkSize, "block check");
+    const checkOffset = cursor.take(checkSize, "block check");
+    if (filters.x86) {
+      if (check !== CHECK_CRC32)
+        throw corrupt("xz", "the filter x86 without a CRC32: pack again with --check=crc32", start);
+      x86 = { dictionary: filters.dictionary, offset, length, crc32: cursor.littleEndian32(checkOffset) };
+    }
     blocks++;
+  }
+  if (x86 !== undefined && blocks > 1) {
+    throw corrupt("xz", `the filter x86 and ${blocks} blocks: pack again with --lzma2 only`, 0);
   }
   walkIndex(cursor, blocks);
   const footer = cursor.take(STREAM_FOOTER_SIZE, "stream footer");
   new Cursor(input, footer + STREAM_FOOTER_SIZE - FOOTER_MAGIC.length).expect(FOOTER_MAGIC, "footer magic");
-  return { length: cursor.offset, unpackedSize };
+  return { length: cursor.offset, unpackedSize, x86 };
 }
 
-function checkFilters(cursor: Cursor): void {
+/** Of a block's header, from its flags on. */
+function readFilters(cursor: Cursor): { readonly x86: boolean; readonly dictionary: number } {
   const at = cursor.take(1, "block flags");
   const flags = cursor.byteAt(at);
   if (flags & HAS_PACKED_SIZE) cursor.number("packed size");
   if (flags & HAS_UNPACKED_SIZE) cursor.number("unpacked size");
-  const filterOffset = cursor.offset;
-  const filter = cursor.number("filter");
-  // Filters in front of LZMA2 (xz --x86, --delta) are known to some kernels, but not to the library.
-  if ((flags & FILTER_COUNT_MASK) !== 0 || filter !== FILTER_LZMA2) {
-    throw corrupt("xz", `filter ${hex(filter)} is not supported: pack again with --lzma2 only`, filterOffset);
+  const count = (flags & FILTER_COUNT_MASK) + 1;
+  const first = cursor.filter();
+  // Other filters in front of LZMA2 (xz --delta, --arm) are known to some kernels, but not to the library.
+  const x86 = count === 2 && first.id === FILTER_X86 && first.properties.length === 0;
+  const { id, offset, properties } = x86 ? cursor.filter() : first;
+  const [dictionary] = properties;
+  if ((count > 1 && !x86) || id !== FILTER_LZMA2 || dictionary === undefined) {
+    throw corrupt("xz", `filter ${hex(id)} is not supported: pack again with --lzma2 only`, offset);
   }
+  return { x86, dictionary };
 }
 
 function walkChunks(cursor: Cursor): number {
@@ -130,6 +161,19 @@ function walkIndex(cursor: Cursor, blocks: number): void {
   cursor.checkCrc(start, end - start, cursor.take(CRC_SIZE, "index CRC32"), "index");
 }
 
+/** A stream header without checks, and the header of a block with LZMA2 alone: what may stand before its chunks. */
+export function encodeUnfilteredStart(dictionary: number): Uint8Array {
+  const streamFlags = Uint8Array.of(0, 0);
+  const blockHeaderBytes = 12;
+  const blockHeader = Uint8Array.of(blockHeaderBytes / SIZE_UNIT - 1, 0, FILTER_LZMA2, 1, dictionary, 0, 0, 0);
+  const withCrc = (bytes: Uint8Array): Uint8Array[] => {
+    const crc = Buffer.alloc(CRC_SIZE);
+    crc.writeUInt32LE(crc32(bytes));
+    return [bytes, crc];
+  };
+  return Buffer.concat([Uint8Array.from(HEADER_MAGIC), ...withCrc(streamFlags), ...withCrc(blockHeader)]);
+}
+
 class Cursor {
   readonly #input: ByteSource;
   offset: number;
@@ -167,6 +211,19 @@ class Cursor {
     return (this.byteAt(start) << 8) | this.byteAt(start + 1);
   }
 
+  /** 3.1.5 */
+  filter(): { readonly id: number; readonly offset: number; readonly properties: Uint8Array } {
+    const { offset } = this;
+    const id = this.number("filter");
+    const size = this.number("size of the filter's properties");
+    return { id, offset, properties: this.#input.read(this.take(size, "properties of the filter"), size) };
+  }
+
+  littleEndian32(offset: number): number {
+    const { buffer, byteOffset } = this.#input.read(offset, CRC_SIZE);
+    return new DataView(buffer, byteOffset, CRC_SIZE).getUint32(0, true);
+  }
+
   /** 1.2: a number of variable length. */
   number(field: string): number {
     const start = this.offset;
@@ -189,8 +246,7 @@ class Cursor {
   }
 
   checkCrc(start: number, size: number, at: number, what: string): void {
-    const { buffer, byteOffset } = this.#input.read(at, CRC_SIZE);
-    const stored = new DataView(buffer, byteOffset, CRC_SIZE).getUint32(0, true);
-    if (crc32(this.#input.read(start, size)) !== stored) throw corrupt("xz", `wrong CRC32 of the ${what}`, at);
+    if (crc32(this.#input.read(start, size)) !== this.littleEndian32(at))
+      throw corrupt("xz", `wrong CRC32 of the ${what}`, at);
   }
 }
