@@ -7,6 +7,7 @@ export * from "./driver-modules.ts";
 export * from "./driver-sets.ts";
 export * from "./features.ts";
 export * from "./known-needs.ts";
+export * from "./module-checks.ts";
 export * from "./module-files.ts";
 export * from "./names.ts";
 export * from "./plan-modules.ts";

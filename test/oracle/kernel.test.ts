@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { parseKernelImage } from "../../src/formats/bzimage/index.ts";
+import { bzImagePayload, parseKernelImage } from "../../src/formats/bzimage/index.ts";
 import { decompress } from "../../src/formats/compression/index.ts";
 import {
   parseModule,
@@ -17,6 +17,7 @@ import {
   parseKernelConfig,
   parseModuleDatabase,
   planModules,
+  readModuleChecks,
   requireFeatures,
 } from "../../src/kernel/index.ts";
 import { type KernelFlavour, kernelFixture } from "../support/fixtures.ts";
@@ -58,6 +59,16 @@ describe.each(FLAVOURS)("kernel %s", (flavour) => {
     expect(parsed.get("CONFIG_MODULE_SIG")).toBe("y");
     requireFeatures(database, ["erofs", "erofs-lz4", "dm", "dm-verity", "overlay", "loop", "sha256"], parsed);
     expect(database.warnings).toEqual([]);
+  });
+
+  test("it looks for the signers of modules in .platform, and Secure Boot locks it down", async () => {
+    const { output } = await decompress(bzImagePayload(readFileSync((await open()).vmlinuz)));
+    expect(readModuleChecks(output)).toMatchObject({
+      checksSignatures: true,
+      trustsPlatform: true,
+      trustsMachine: true,
+      locksDownBySecureBoot: true,
+    });
   });
 
   test("the first stage loads exactly this", async () => {

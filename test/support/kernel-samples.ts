@@ -1,5 +1,6 @@
+import { gzipSync } from "node:zlib";
 import { byteStringBytes } from "../../src/bytes/index.ts";
-import { SetupHeader } from "../../src/formats/bzimage/index.ts";
+import { SECTOR_SIZE, SetupHeader, SYSSIZE_UNIT } from "../../src/formats/bzimage/index.ts";
 import {
   Elf64Header,
   Elf64SectionHeader,
@@ -75,6 +76,54 @@ export function sampleBzImage(
   });
   image.set(byteStringBytes(`${version}\0`), 0x280);
   return image;
+}
+
+/** A call of verify_pkcs7_signature() with two NULLs as compilers set it up, to `target` bytes behind its own end. */
+export function verifyCall(keyring: number, target: number): Uint8Array {
+  const call = Buffer.alloc(4);
+  call.writeInt32LE(target);
+  return Buffer.concat([Buffer.from("6a004c89ea4531c941b8", "hex"), Buffer.of(keyring, 0, 0, 0, 0x6a, 0, 0xe8), call]);
+}
+
+const CALL_BYTES = verifyCall(0, 0).length;
+const CODE_GAP_BYTES = 100;
+
+export const TEXTS_OF_MODULE_CHECKS = [
+  "module with unavailable key",
+  "UEFI:db",
+  "Machine keyring initialized",
+  "EFI Secure Boot",
+];
+
+/** What lazyrd looks for in a kernel: code that checks modules against these keyrings, and texts. */
+export function sampleVmlinux(
+  keyrings: readonly number[] = [1, 2],
+  texts: readonly (string | Uint8Array)[] = TEXTS_OF_MODULE_CHECKS,
+): Uint8Array {
+  // All calls lead to the end of the code.
+  const step = CALL_BYTES + CODE_GAP_BYTES;
+  const calls = keyrings.flatMap((keyring, index) => [
+    verifyCall(keyring, (keyrings.length - index) * step - CALL_BYTES),
+    new Uint8Array(CODE_GAP_BYTES),
+  ]);
+  const nul = Uint8Array.of(0);
+  return Buffer.concat([
+    byteStringBytes("\x7fELF"),
+    ...calls,
+    ...texts.flatMap((text) => [typeof text === "string" ? byteStringBytes(text) : text, nul]),
+  ]);
+}
+
+/** A kernel as `sampleBzImage` makes it, with this one inside. */
+export function sampleBzImageOf(vmlinux: Uint8Array): Uint8Array {
+  const payload = gzipSync(vmlinux);
+  const system = new Uint8Array(Math.ceil(payload.length / SYSSIZE_UNIT) * SYSSIZE_UNIT);
+  system.set(payload);
+  const image = sampleBzImage(undefined, {
+    syssize: system.length / SYSSIZE_UNIT,
+    payload_length: payload.length,
+  });
+  return Buffer.concat([image.subarray(0, 2 * SECTOR_SIZE), system]);
 }
 
 /** A tree with these text files (and bytes) in usr/lib/modules/<release>, and lib as the usual symlink's target. */

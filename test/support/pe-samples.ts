@@ -91,9 +91,10 @@ export function sampleStub(
 }
 
 /** The smallest kernel that is an EFI program too. */
-export function sampleEfiKernel(given: SampleProgram & { readonly sbat?: string } = {}): Uint8Array {
-  const { sbat, ...program } = given;
-  const bzImage = sampleBzImage();
+export function sampleEfiKernel(
+  given: SampleProgram & { readonly sbat?: string; readonly bzImage?: Uint8Array } = {},
+): Uint8Array {
+  const { sbat, bzImage = sampleBzImage(), ...program } = given;
   const sections = [
     { name: ".text", content: bzImage.subarray(1024) },
     ...(sbat === undefined ? [] : [{ name: ".sbat", content: text(sbat) }]),

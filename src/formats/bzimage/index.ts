@@ -1,2 +1,3 @@
 export * from "./layout.ts";
+export * from "./payload.ts";
 export * from "./read.ts";

@@ -13,6 +13,7 @@ export const SYSSIZE_UNIT = 16;
 /** Protocol versions (major << 8 | minor) that brought the fields lazyrd reads. */
 export const PROTOCOL_RELOCATABLE = 0x0205;
 export const PROTOCOL_XLOADFLAGS = 0x020c;
+export const PROTOCOL_PAYLOAD = 0x0208;
 /** The oldest that has `kernel_version`, and the oldest whose `syssize` can be trusted. */
 export const PROTOCOL_KERNEL_VERSION = 0x0200;
 export const PROTOCOL_SYSSIZE = 0x0204;
@@ -31,6 +32,8 @@ export const SetupHeader = struct("setup_header", 0x268, {
   kernel_version: u16(0x20e),
   relocatable_kernel: u8(0x234),
   xloadflags: u16(0x236),
+  payload_offset: u32(0x248),
+  payload_length: u32(0x24c),
   handover_offset: u32(0x264),
 });
 
