@@ -1,6 +1,6 @@
 import { type Command, Option } from "commander";
 import { UsageError } from "../bytes/index.ts";
-import { readInput, runFilter } from "../host/index.ts";
+import { readInput, runFilter, runFilterAside } from "../host/index.ts";
 import { externalSigner, keySigner, type Signer } from "../keys/index.ts";
 
 /** The options of everything that signs. */
@@ -40,7 +40,13 @@ export function readSigner(flags: SigningFlags, hint = SIGNING_HINT): Signer | u
   }
   const certificateFile = readInput(certificate, "the certificate");
   const now = new Date();
-  if (signer !== undefined) return externalSigner((message) => runFilter(signer, message), certificateFile, now);
+  if (signer !== undefined) {
+    const elsewhere = {
+      sign: (message: Uint8Array) => runFilter(signer, message),
+      signAside: (message: Uint8Array) => runFilterAside(signer, message),
+    };
+    return externalSigner(elsewhere, certificateFile, now);
+  }
   const keyFile = { key: readInput(key ?? "", "the private key"), passphrase: readPassphrase(flags) };
   return keySigner(keyFile, certificateFile, now);
 }

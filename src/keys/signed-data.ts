@@ -27,6 +27,8 @@ export interface MessageContent {
    * There is no signing time among them: the same content gives the same message.
    */
   readonly attributes: boolean;
+  /** Whether the signer's certificates go along; without them, whoever checks the signature must have them (default: true). */
+  readonly certificates?: boolean;
 }
 
 /** CMSVersion of messages and signers named by issuer and serial number (RFC 5652, 5.1). */
@@ -34,9 +36,18 @@ const VERSION = 1;
 
 /** SignedData (RFC 5652, 5.1; RFC 2315, 9.1) with one signature, without the ContentInfo around it. */
 export function signedData(content: MessageContent, signer: Signer): Element {
-  const { certificate, chain } = signer;
   const attributes = content.attributes ? signedAttributes(content) : undefined;
   const signature = signer.sign(attributes === undefined ? content.bytes : encodeDer(setOf(...attributes)));
+  return dataWithSignature(content, signer, attributes, signature);
+}
+
+function dataWithSignature(
+  content: Pick<MessageContent, "type" | "embedded" | "certificates">,
+  { certificate, chain }: Pick<Signer, "certificate" | "chain">,
+  attributes: readonly Element[] | undefined,
+  signature: Uint8Array,
+): Element {
+  const certificates = content.certificates === false ? [] : [certificate, ...chain];
   const signerInfo = sequence(
     smallInteger(VERSION),
     sequence(raw(certificate.issuerDer), raw(certificate.serialDer)),
@@ -49,7 +60,7 @@ export function signedData(content: MessageContent, signer: Signer): Element {
     smallInteger(VERSION),
     setOf(algorithm(OID.sha256)),
     sequence(oid(content.type), ...(content.embedded === undefined ? [] : [tagged(0, content.embedded)])),
-    tagged(0, ...[certificate, ...chain].map(({ der }) => raw(der))),
+    ...(certificates.length === 0 ? [] : [tagged(0, ...certificates.map(({ der }) => raw(der)))]),
     setOf(signerInfo),
   );
 }
@@ -64,6 +75,15 @@ export function encodeMessage(data: Element): Uint8Array {
  */
 export function signDetached(bytes: Uint8Array, signer: Signer): Uint8Array {
   return encodeMessage(signedData({ bytes, type: OID.data, attributes: false }, signer));
+}
+
+/**
+ * The same without certificates, made while this thread goes on: the kernel has the certificate already, and would check
+ * one that comes along once more for each message.
+ */
+export async function signDetachedAside(bytes: Uint8Array, signer: Signer): Promise<Uint8Array> {
+  const content = { type: OID.data, certificates: false };
+  return encodeMessage(dataWithSignature(content, signer, undefined, await signer.signAside(bytes)));
 }
 
 function signedAttributes({ bytes, type }: MessageContent): Element[] {

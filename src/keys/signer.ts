@@ -1,4 +1,4 @@
-import { createPrivateKey, type KeyObject, sign, verify } from "node:crypto";
+import { createHash, createPrivateKey, createPublicKey, type KeyObject, sign, verify } from "node:crypto";
 import { FormatError, UsageError } from "../bytes/index.ts";
 import { type Certificate, parseCertificates, requireValidAt } from "./certificate.ts";
 
@@ -9,6 +9,14 @@ export interface Signer {
   readonly chain: readonly Certificate[];
   /** RSASSA-PKCS1-v1_5 with SHA-256 over `message` (RFC 8017, 8.2): what firmware and kernels understand. */
   readonly sign: (message: Uint8Array) => Uint8Array;
+  /** The same while this thread goes on. */
+  readonly signAside: (message: Uint8Array) => Promise<Uint8Array>;
+}
+
+/** Who signs, and how; not checked. */
+interface Signing extends Pick<Signer, "sign" | "signAside"> {
+  /** For messages. */
+  readonly who: string;
 }
 
 const DIGEST = "sha256";
@@ -60,27 +68,48 @@ function whyUnreadable(cause: unknown, key: Uint8Array, passphrase: string | und
  */
 export function keySigner(key: KeyFile, certificates: Uint8Array, now: Date): Signer {
   const privateKey = parsePrivateKey(key);
-  return checkedSigner(certificates, now, (message) => sign(DIGEST, message, privateKey), "the key");
+  const signer = checkedSigner(certificates, now, {
+    who: "the key",
+    sign: (message) => sign(DIGEST, message, privateKey),
+    // On a thread of Node's.
+    signAside: (message) => signOnThread(message, privateKey),
+  });
+  if (createPublicKey(privateKey).equals(signer.certificate.publicKey)) return signer;
+  throw mismatch("the key", signer.certificate);
+}
+
+function signOnThread(message: Uint8Array, key: KeyObject): Promise<Uint8Array> {
+  return new Promise((resolve, reject) => {
+    sign(DIGEST, message, key, (error, signature) => (error === null ? resolve(signature) : reject(error)));
+  });
 }
 
 /**
- * A signer whose key is elsewhere, in a hardware module for instance.
- * @param signElsewhere gets a message, returns its signature as `Signer.sign` does
+ * A signer whose key is elsewhere, in a hardware module for instance. Meanwhile it is asked for one signature at a time, and
+ * for none twice.
  */
 export function externalSigner(
-  signElsewhere: (message: Uint8Array) => Uint8Array,
+  elsewhere: Pick<Signing, "sign" | "signAside">,
   certificates: Uint8Array,
   now: Date,
 ): Signer {
-  return checkedSigner(certificates, now, signElsewhere, "the signer");
+  const signer = checkedSigner(certificates, now, { who: "the signer", ...elsewhere });
+  const signatures = new Map<string, Promise<Uint8Array>>();
+  let before: Promise<unknown> = Promise.resolve();
+  const signAside = (message: Uint8Array): Promise<Uint8Array> => {
+    const digest = createHash(DIGEST).update(message).digest("hex");
+    const known = signatures.get(digest);
+    if (known !== undefined) return known;
+    // When it has failed once, it is not asked again.
+    const signature = before.then(() => signer.signAside(message));
+    before = signature;
+    signatures.set(digest, signature);
+    return signature;
+  };
+  return { ...signer, signAside };
 }
 
-function checkedSigner(
-  certificateFile: Uint8Array,
-  now: Date,
-  signMessage: (message: Uint8Array) => Uint8Array,
-  who: string,
-): Signer {
+function checkedSigner(certificateFile: Uint8Array, now: Date, { who, sign, signAside }: Signing): Signer {
   const [certificate, ...chain] = parseCertificates(certificateFile);
   requireValidAt(certificate, now);
   const { asymmetricKeyType, asymmetricKeyDetails } = certificate.publicKey;
@@ -91,16 +120,22 @@ function checkedSigner(
       hint: "UEFI firmware can be relied on to take RSA keys of 2048 bits or more only",
     });
   }
+  const checked = (message: Uint8Array, made: Uint8Array): Uint8Array => {
+    const signature = new Uint8Array(made);
+    // Caught here, a wrong signature is a message on the screen; later it is a machine that does not boot.
+    if (verify(DIGEST, message, certificate.publicKey, signature)) return signature;
+    throw mismatch(who, certificate);
+  };
   return {
     certificate,
     chain,
-    sign: (message) => {
-      const signature = new Uint8Array(signMessage(message));
-      // Caught here, a wrong signature is a message on the screen; later it is a machine that does not boot.
-      if (verify(DIGEST, message, certificate.publicKey, signature)) return signature;
-      throw new UsageError(`Cannot sign: ${who} does not belong to the certificate ${certificate.subject}`, {
-        hint: "signatures have to be RSASSA-PKCS1-v1_5 with SHA-256, made with the certificate's own key",
-      });
-    },
+    sign: (message) => checked(message, sign(message)),
+    signAside: async (message) => checked(message, await signAside(message)),
   };
+}
+
+function mismatch(who: string, certificate: Certificate): UsageError {
+  return new UsageError(`Cannot sign: ${who} does not belong to the certificate ${certificate.subject}`, {
+    hint: "signatures have to be RSASSA-PKCS1-v1_5 with SHA-256, made with the certificate's own key",
+  });
 }

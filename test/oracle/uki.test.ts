@@ -2,12 +2,14 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { encodeSignatureLists, readVariables } from "../../src/formats/efi-variables/index.ts";
+import { readModuleSignature } from "../../src/formats/elf-module/index.ts";
 import { authenticodeDigest, withSignatures } from "../../src/formats/pe/index.ts";
 import {
   checkProgramSignatures,
   keySigner,
   parseCertificates,
   signDetached,
+  signModule,
   signProgram,
 } from "../../src/keys/index.ts";
 import { assembleUki } from "../../src/uki/index.ts";
@@ -138,6 +140,18 @@ describe("openssl and lazyrd agree", () => {
       ...["-in", path, "-inkey", key, "-signer", certificate, "-out", `${path}.p7s`],
     ]);
     expect(Buffer.compare(signDetached(message, signerOf(keys, "image")), readFileSync(`${path}.p7s`))).toBe(0);
+  });
+
+  test("its signature of a module, without certificates, is the same, too", async (context) => {
+    const openssl = requireTool(context, "openssl");
+    const module = Buffer.from("\x7fELF, as far as openssl is concerned");
+    const [path = "", key = "", certificate = ""] = written({ module, ...keyFiles("db") });
+    run(openssl, [
+      ...["smime", "-sign", "-noattr", "-nocerts", "-binary", "-outform", "der"],
+      ...["-in", path, "-inkey", key, "-signer", certificate, "-out", `${path}.p7s`],
+    ]);
+    const signature = readModuleSignature(await signModule(module, signerOf(keys, "db")));
+    expect(Buffer.compare(signature?.signatureBytes ?? module, readFileSync(`${path}.p7s`))).toBe(0);
   });
 
   test("openssl verifies our certificates and reads our locked keys", (context) => {

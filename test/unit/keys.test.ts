@@ -37,6 +37,11 @@ const file = (name: string): Uint8Array => {
 };
 const signer = (name = "db"): Signer => keySigner({ key: file(`${name}.key`) }, file(`${name}.crt`), NOW);
 
+const elsewhere = (sign: Signer["sign"]): Pick<Signer, "sign" | "signAside"> => ({
+  sign,
+  signAside: async (message) => sign(message),
+});
+
 beforeAll(() => {
   const keys = createKeys({ bits: 2048, now: NOW, validDays: 30 });
   files = new Map(keys.map((each) => [each.name, each]));
@@ -117,7 +122,11 @@ describe("signing a program", () => {
 
   test("elsewhere gives the same bytes as with the key at hand", () => {
     const privateKey = createPrivateKey(Buffer.from(file("db.key")));
-    const external = externalSigner((message) => sign("sha256", message, privateKey), file("db.crt"), NOW);
+    const external = externalSigner(
+      elsewhere((message) => sign("sha256", message, privateKey)),
+      file("db.crt"),
+      NOW,
+    );
     expect(signProgram(program, external)).toEqual(signProgram(program, signer()));
   });
 });
@@ -159,11 +168,14 @@ describe("who cannot sign", () => {
   });
 
   test("a key of another certificate", () => {
-    const mismatched = keySigner({ key: file("KEK.key") }, file("db.crt"), NOW);
-    expect(() => signProgram(program, mismatched)).toThrow(
+    expect(() => keySigner({ key: file("KEK.key") }, file("db.crt"), NOW)).toThrow(
       "Cannot sign: the key does not belong to the certificate CN=lazyrd db",
     );
-    const liar = externalSigner(() => text("signature"), file("db.crt"), NOW);
+    const liar = externalSigner(
+      elsewhere(() => text("signature")),
+      file("db.crt"),
+      NOW,
+    );
     expect(() => signProgram(program, liar)).toThrow(/the signer does not belong to the certificate/);
   });
 

@@ -1,4 +1,4 @@
-import { byteStringFrom, FormatError } from "../../bytes/index.ts";
+import { byteStringBytes, byteStringFrom, FormatError } from "../../bytes/index.ts";
 import { MODULE_SIG_STRING, ModuleSignatureTrailer, PKEY_ID_PKCS7 } from "./layout.ts";
 
 const FORMAT = "module signature";
@@ -57,4 +57,10 @@ export function readModuleSignature(bytes: Uint8Array): ModuleSignature | undefi
 export function stripModuleSignature(bytes: Uint8Array): Uint8Array {
   const signature = readModuleSignature(bytes);
   return signature === undefined ? bytes : bytes.subarray(0, signature.signedLength);
+}
+
+/** The module with a signature over all of `module` behind it, as `scripts/sign-file` appends it. @param pkcs7 DER */
+export function appendModuleSignature(module: Uint8Array, pkcs7: Uint8Array): Uint8Array {
+  const trailer = ModuleSignatureTrailer.encode({ id_type: PKEY_ID_PKCS7, sig_len: pkcs7.length });
+  return new Uint8Array(Buffer.concat([module, pkcs7, trailer, byteStringBytes(MODULE_SIG_STRING)]));
 }
