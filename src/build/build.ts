@@ -5,6 +5,7 @@ import { readInitramfs, treeOfInitramfs } from "../formats/cpio/index.ts";
 import type { Architecture } from "../formats/gpt/index.ts";
 import { inFile, type OutputFolder } from "../host/index.ts";
 import { type DriverSelection, parseKernelImage } from "../kernel/index.ts";
+import type { Signer } from "../keys/index.ts";
 import { compilePlan, encodePlan, explainPlan, layoutOf, modulesOf, selectModules } from "../plan/index.ts";
 import { type Profile, parseProfile } from "../profile/index.ts";
 import { imageOverBudget } from "../sizes/index.ts";
@@ -18,9 +19,10 @@ import { type ImageOptions, type SignRootHash, writeImage } from "./image.ts";
 import { layOutImage } from "./image-layout.ts";
 import { type ImageInputs, prepareImageTree } from "./image-tree.ts";
 import { encodeManifest, type Manifest } from "./manifest.ts";
+import { checkModuleConditions, type ModuleConditions, moduleTreatment } from "./module-signatures.ts";
 import { detectNextStage } from "./next-stage.ts";
 import type { ProgressListener } from "./progress.ts";
-import { findModules, keptParts, lookForModules, type ModuleTree, readModule, requireSameRelease } from "./sources.ts";
+import { findModules, keptParts, lookForModules, type ModuleTree, readModules, requireSameRelease } from "./sources.ts";
 import { sendable, sendablePart, type Workforce, withThreads } from "./threads/index.ts";
 import { prepareUki, type UkiInputs } from "./uki.ts";
 import { writeWholeInitrd } from "./whole-initrd.ts";
@@ -53,6 +55,8 @@ export interface BuildInputs {
   readonly profile?: InputFile | undefined;
   /** What the settings in [image] name. */
   readonly imageInputs?: ImageInputs;
+  /** Signs modules, where the settings want that. */
+  readonly moduleSigner?: Signer | undefined;
   /** Signs the image's root hash; without it, nobody does. */
   readonly signRootHash?: SignRootHash | undefined;
   /** For a unified kernel image; without them there is none. */
@@ -94,17 +98,18 @@ async function buildWith(means: CompressionMeans, inputs: BuildInputs, output: O
   const imageLayout = layoutOf(config.layout, config.location);
 
   const profile = await readProfile(inputs.profile);
+  const commandLine = config.boot["command-line"];
 
   await progress("reading the initrd");
   // While threads unpack it, this one looks through the modules.
-  const [{ initramfs, tree, warnings, nextStage }, initrdDigest, installed] = await Promise.all([
+  const [moduleWarnings, { initramfs, tree, warnings, nextStage }, initrdDigest, installed] = await Promise.all([
+    checkModuleConditions(moduleConditions(inputs, kernel.release), threads),
     inFile(initrd.path, () => readInitrd(initrd.source, threads)),
     threads.run("digest", sendablePart(initrd.source), initrd.source.size),
     lookForModules(inputs.modules, kernel.release),
   ]);
 
   // Now rather than after the image has been written: whatever the stub or the kernel is not fit for is said here.
-  const commandLine = config.boot["command-line"];
   const assembleUki =
     inputs.uki && (await prepareUki(inputs.uki, { kernel: inputs.kernel, release: kernel.release, commandLine, tree }));
 
@@ -112,6 +117,7 @@ async function buildWith(means: CompressionMeans, inputs: BuildInputs, output: O
   const ownModules = inputs.acceptInitrdModules ? [{ path: initrd.path, tree }] : [];
   const source = installed ?? (await findModules([...inputs.modules, ...ownModules], kernel.release));
   const { database } = source;
+  const treatment = moduleTreatment(config.modules, inputs.moduleSigner);
   const kept = keptParts(initrd.source, initramfs);
   const options = {
     layout: imageLayout,
@@ -127,20 +133,26 @@ async function buildWith(means: CompressionMeans, inputs: BuildInputs, output: O
   const { selection, modules, files } = await inFile(source.path, async () => {
     const selection = selectModules(database, nextStage, options);
     const modules = modulesOf(selection);
-    const read = modules.map((module) => readModule(source, module.path, module.name, config.modules));
-    const files = await Promise.all(read);
+    const files = await readModules(source, modules, treatment, progress);
     requireSameRelease(files, kernel.release);
     return { selection, modules, files };
   });
 
   const erofsModule = files.find(({ name }) => name === "erofs")?.content;
   const kernelFacts = { release: kernel.release, erofsModule };
-  const imageTree = await prepareImageTree(tree, fromText(nextStage.init), config, inputs.imageInputs ?? {}, means);
+  const imageTree = await prepareImageTree(
+    tree,
+    fromText(nextStage.init),
+    { image: config.image, modules: treatment },
+    inputs.imageInputs ?? {},
+    means,
+  );
   const layout = layOutImage(imageTree.tree, profile);
   const compressed = await compressImage(imageTree.tree, layout, config.image, kernelFacts, means);
   const inputEntries = {
     initrd: { sizeBytes: initrd.source.size, sha256: initrdDigest },
     ...(inputs.profile === undefined ? {} : { profile: fileEntry(inputs.profile.bytes) }),
+    ...(treatment.signer === undefined ? {} : { "module-certificate": fileEntry(treatment.signer.certificate.der) }),
     ...imageTree.inputs,
   };
   const seed = seedOf(inputEntries, imageTree.settings);
@@ -234,6 +246,7 @@ async function buildWith(means: CompressionMeans, inputs: BuildInputs, output: O
   return {
     manifest,
     warnings: [
+      ...moduleWarnings,
       ...initramfs.warnings,
       ...database.warnings,
       ...asTheyWere,
@@ -241,6 +254,19 @@ async function buildWith(means: CompressionMeans, inputs: BuildInputs, output: O
       ...layout.warnings,
       ...unpacking,
     ],
+  };
+}
+
+function moduleConditions({ config, kernel, moduleSigner, uki }: BuildInputs, release: string): ModuleConditions {
+  return {
+    modules: config.modules,
+    certificate: moduleSigner?.certificate,
+    kernel: { ...kernel, release },
+    commandLines: [
+      config.boot["command-line"],
+      ...(uki?.profiles.flatMap((profile) => profile.commandLine ?? []) ?? []),
+    ],
+    forSecureBoot: uki?.sign !== undefined,
   };
 }
 

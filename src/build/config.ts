@@ -35,19 +35,23 @@ const Config = z.strictObject({
     .prefault({}),
   modules: z
     .strictObject({
-      signatures: z.enum(["keep", "strip"]).default("keep"),
+      signatures: z.enum(["keep", "strip", "resign"]).default("keep"),
       symbols: z.enum(["auto", "keep", "strip"]).default("auto"),
+      key: z.string().default(""),
+      signer: z.string().default(""),
+      certificate: z.string().default(""),
+      keyring: z.enum(["platform", "machine", "builtin"]).default("platform"),
     })
-    .refine(({ signatures, symbols }) => signatures === "strip" || symbols !== "strip", {
+    .refine(({ signatures, symbols }) => signatures !== "keep" || symbols !== "strip", {
       path: ["symbols"],
-      error: '"strip" changes what the signatures are for: it takes signatures = "strip"',
+      error: '"strip" changes what the signatures are for: it takes signatures = "strip" or "resign"',
     })
     .prefault({}),
   image: z
     .strictObject({
       compression: z.enum(["none", "lz4", "lz4hc", "zstd"]).default("lz4"),
       "cluster-size": z.union([z.literal("auto"), z.literal(CLUSTER_SIZES)]).default("auto"),
-      modules: z.enum(["keep", "unpack"]).default("keep"),
+      modules: z.enum(["auto", "keep", "unpack"]).default("auto"),
       drop: z.array(z.string().min(1)).default([]),
       against: z.string().default(""),
       "file-contexts": z.string().default(""),

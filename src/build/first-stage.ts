@@ -2,6 +2,7 @@ import { type ByteSink, type ByteString, MemorySink } from "../bytes/index.ts";
 import { compress, decompress, detectCompression, type OutputMethod } from "../formats/compression/index.ts";
 import { encodeCpio } from "../formats/cpio/index.ts";
 import { parseModule, type SlimModule, slimModule, stripModuleSignature } from "../formats/elf-module/index.ts";
+import { type Signer, signModule } from "../keys/index.ts";
 import { encodeDrivers, encodePlan, type Plan } from "../plan/index.ts";
 import { regularFile, Tree } from "../tree/index.ts";
 import type { KeptParts } from "./sources.ts";
@@ -23,10 +24,12 @@ export interface ModuleFile {
 
 /** What becomes of modules on their way into a boot: lazyrd.toml, [modules]. */
 export interface ModuleTreatment {
-  /** `strip` takes less time to load, for kernels that do not insist on signatures. */
-  readonly signatures: "keep" | "strip";
-  /** `auto` makes modules smaller that have lost their signature: it would not fit any more. */
+  /** `strip` takes less time to load, for kernels that do not insist on signatures; `resign` less than `keep`. */
+  readonly signatures: "keep" | "strip" | "resign";
+  /** `auto` makes modules smaller that lose their signature: it would not fit any more. */
   readonly symbols: "auto" | "keep" | "strip";
+  /** Who signs them, for `resign`. */
+  readonly signer?: Signer | undefined;
 }
 
 /** A module out of a modules folder, unpacked: the kernel is asked to do nothing that can be done now. */
@@ -37,15 +40,19 @@ export async function prepareModule(
 ): Promise<ModuleFile> {
   const unpacked = await unpackModule(file);
   const { vermagic } = parseModule(unpacked);
-  const { content, untouched } = treatModule(unpacked, treatment);
+  const { content, untouched } = await treatModule(unpacked, treatment);
   return { name, content, vermagic, untouched };
 }
 
 /** A module, not compressed, as `treatment` wants it; `untouched` says why it was to become smaller and could not. */
-export function treatModule(module: Uint8Array, { signatures, symbols }: ModuleTreatment): SlimModule {
+export async function treatModule(
+  module: Uint8Array,
+  { signatures, symbols, signer }: ModuleTreatment,
+): Promise<SlimModule> {
   if (signatures === "keep") return { content: module, untouched: undefined };
-  const content = stripModuleSignature(module);
-  return symbols === "keep" ? { content, untouched: undefined } : slimModule(content);
+  const bare = stripModuleSignature(module);
+  const { content, untouched } = symbols === "keep" ? { content: bare, untouched: undefined } : slimModule(bare);
+  return { content: signer === undefined ? content : await signModule(content, signer), untouched };
 }
 
 /** A module's file as the kernel takes it, whether it was compressed or not. */

@@ -13,7 +13,7 @@ import {
 import type { Tree } from "../tree/index.ts";
 import type { InputFile } from "./build.ts";
 import type { BuildConfig } from "./config.ts";
-import { treatModule } from "./first-stage.ts";
+import { type ModuleTreatment, treatModule } from "./first-stage.ts";
 import type { Manifest } from "./manifest.ts";
 import type { ProgressListener } from "./progress.ts";
 import { sendable, type Workforce } from "./threads/index.ts";
@@ -65,18 +65,19 @@ const STAGE = "changing the image's tree";
 export async function prepareImageTree(
   initrdTree: Tree,
   init: ByteString,
-  { image, modules }: Pick<BuildConfig, "image" | "modules">,
+  { image, modules }: { readonly image: BuildConfig["image"]; readonly modules: ModuleTreatment },
   given: ImageInputs,
   { threads, progress }: ImageTreeMeans,
 ): Promise<ImageTree> {
   const { base, fileContexts, capabilities } = given;
   const inputs = entriesOf(given);
-  const unpacks = image.modules === "unpack";
+  // A module that is re-signed loses its compression as well: the file has to change anyway, and the image has its own.
+  const unpacks = image.modules === "unpack" || (image.modules === "auto" && modules.signatures === "resign");
   if (!unpacks && image.drop.length === 0 && Object.keys(inputs).length === 0) {
     return { tree: initrdTree, settings: "", inputs, base: undefined, transformations: [], warnings: [] };
   }
   await progress(STAGE);
-  const treatment = unpacks ? moduleTreatment(modules, { threads, progress }) : undefined;
+  const treatment = unpacks ? modulePreparation(modules, { threads, progress }) : undefined;
   const wishes = {
     drop: image.drop,
     modules: treatment?.preparation,
@@ -87,7 +88,10 @@ export async function prepareImageTree(
   const { tree, transformations, warnings } = await transformTree(initrdTree, wishes, init);
   return {
     tree,
-    settings: JSON.stringify({ drop: image.drop, modules: unpacks ? modules : null }),
+    settings: JSON.stringify({
+      drop: image.drop,
+      modules: unpacks ? { signatures: modules.signatures, symbols: modules.symbols } : null,
+    }),
     inputs,
     base: base && manifestBase(base.identity),
     transformations,
@@ -95,22 +99,20 @@ export async function prepareImageTree(
   };
 }
 
-interface ModuleTreatment {
+interface PreparedModules {
   readonly preparation: ModulePreparation;
   /** Once all modules are done. */
   readonly warnings: () => string[];
 }
 
 /** Modules are unpacked, and otherwise treated as those in the first stage. */
-function moduleTreatment(settings: BuildConfig["modules"], { threads, progress }: ImageTreeMeans): ModuleTreatment {
-  const { signatures, symbols } = settings;
+function modulePreparation(treatment: ModuleTreatment, { threads, progress }: ImageTreeMeans): PreparedModules {
   let untouched = 0;
-  const slim = symbols === "keep" ? "" : " and the symbols that nobody needs";
   return {
     preparation: {
-      purpose: `unpacks kernel modules${signatures === "keep" ? "" : `, without their signatures${slim}`}`,
+      purpose: `unpacks kernel modules${describeTreatment(treatment)}`,
       prepare: async (file) => {
-        const module = treatModule(await unpack(file, threads), settings);
+        const module = await treatModule(await unpack(file, threads), treatment);
         if (module.untouched !== undefined) untouched++;
         return module.content;
       },
@@ -121,6 +123,12 @@ function moduleTreatment(settings: BuildConfig["modules"], { threads, progress }
         ? []
         : [`${counted(untouched, "module")} in the image could not be made smaller, and stay as built`],
   };
+}
+
+function describeTreatment({ signatures, symbols }: ModuleTreatment): string {
+  if (signatures === "keep") return "";
+  const without = symbols === "keep" ? "" : " and the symbols that nobody needs";
+  return `, without their signatures${without}${signatures === "resign" ? ", and signs them anew" : ""}`;
 }
 
 async function unpack(file: Uint8Array, threads: Workforce): Promise<Uint8Array> {

@@ -1,9 +1,10 @@
 import { type ByteSource, type ByteString, toText, UsageError } from "../bytes/index.ts";
 import type { Initramfs } from "../formats/cpio/index.ts";
 import { inFile } from "../host/index.ts";
-import { hasModules, type ModuleDatabase, parseModuleDatabase } from "../kernel/index.ts";
+import { hasModules, type ModuleDatabase, type PlannedModule, parseModuleDatabase } from "../kernel/index.ts";
 import { componentsOf, kindOfMode, type Tree } from "../tree/index.ts";
 import { type ModuleFile, type ModuleTreatment, prepareModule, unpackModule } from "./first-stage.ts";
+import type { ProgressListener } from "./progress.ts";
 
 /** A tree that may have modules, and where it comes from, for messages. */
 export interface ModuleTree {
@@ -56,6 +57,32 @@ export function readModule(
     });
   }
   return inFile(toText(path), () => prepareModule(name, node.content.read(0, node.content.size), treatment));
+}
+
+/** The files of several modules; where they are signed, `progress` hears how far that is. */
+export async function readModules(
+  source: ModuleSource,
+  modules: readonly Pick<PlannedModule, "path" | "name">[],
+  treatment: ModuleTreatment,
+  progress: ProgressListener,
+): Promise<ModuleFile[]> {
+  const signing = "signing the first stage's modules";
+  if (treatment.signer !== undefined) await progress(signing);
+  const totalBytes = modules.reduce((bytes, { path }) => bytes + sizeOf(source.tree, path), 0);
+  let doneBytes = 0;
+  return Promise.all(
+    modules.map(async ({ path, name }) => {
+      const file = await readModule(source, path, name, treatment);
+      doneBytes += sizeOf(source.tree, path);
+      if (treatment.signer !== undefined) progress(signing, { doneBytes, totalBytes });
+      return file;
+    }),
+  );
+}
+
+function sizeOf(tree: Tree, path: ByteString): number {
+  const node = tree.resolve(path);
+  return node?.kind === "file" ? node.content.size : 0;
 }
 
 /**

@@ -38,7 +38,7 @@ export interface UkiFacts {
 const ANY_INITRD = Uint8Array.of(0);
 
 /**
- * Checks that a unified kernel image can be made of these parts and signed, and returns what makes it, once there is a first
+ * Checks that a unified kernel image can be made of these parts, and returns what makes and signs it, once there is a first
  * stage.
  * @throws UsageError or FormatError for what does not fit.
  */
@@ -62,7 +62,7 @@ export async function prepareUki(
     });
   const { sign = (program) => program } = inputs;
   await inFile(inputs.stub.path, () => readStub(inputs.stub.bytes, "stub"));
-  sign(assemble(ANY_INITRD));
+  assemble(ANY_INITRD);
   return (firstStage) => sign(assemble(firstStage));
 }
 

@@ -142,3 +142,10 @@ function assemble(
   }
   return output;
 }
+
+/** A module with symbols that nothing needs. */
+export function moduleWithSymbols(): Uint8Array {
+  const modinfo = { name: ".modinfo", content: Buffer.from("license=GPL\0"), header: { sh_addralign: 1n } };
+  const symbols = Array.from({ length: 20 }, (_, index) => ({ name: `local_${index}`, section: ".text" }));
+  return relocatable([modinfo, { name: ".text" }], symbols);
+}

@@ -22,8 +22,11 @@ file-contexts = "file_contexts"
 capabilities = "capabilities.txt"
 
 [modules]
-signatures = "strip"
+signatures = "resign"
 symbols = "keep"
+signer = "sign-modules"
+certificate = "modules.crt"
+keyring = "machine"
 
 [boot]
 command-line = "root=/dev/sda2 quiet"
@@ -56,7 +59,7 @@ describe("lazyrd.toml", () => {
       image: {
         compression: "lz4",
         "cluster-size": "auto",
-        modules: "keep",
+        modules: "auto",
         drop: [],
         against: "",
         "file-contexts": "",
@@ -64,7 +67,7 @@ describe("lazyrd.toml", () => {
         profile: "",
         budget: "none",
       },
-      modules: { signatures: "keep", symbols: "auto" },
+      modules: { signatures: "keep", symbols: "auto", key: "", signer: "", certificate: "", keyring: "platform" },
       boot: {
         "command-line": "",
         timeout: 30,
@@ -93,7 +96,14 @@ describe("lazyrd.toml", () => {
         profile: "",
         budget: "none",
       },
-      modules: { signatures: "strip", symbols: "keep" },
+      modules: {
+        signatures: "resign",
+        symbols: "keep",
+        key: "",
+        signer: "sign-modules",
+        certificate: "modules.crt",
+        keyring: "machine",
+      },
       boot: {
         "command-line": "root=/dev/sda2 quiet",
         timeout: 5,

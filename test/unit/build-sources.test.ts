@@ -8,7 +8,7 @@ import { readInitramfs, treeOfInitramfs } from "../../src/formats/cpio/index.ts"
 import { slimModule } from "../../src/formats/elf-module/index.ts";
 import { directory, regularFile, symlink, Tree } from "../../src/tree/index.ts";
 import { encodeArchive, SAMPLE_RELEASE, sampleInitrd, sampleModuleFiles } from "../support/build-inputs.ts";
-import { relocatable } from "../support/elf-samples.ts";
+import { moduleWithSymbols } from "../support/elf-samples.ts";
 import { sampleModule, sampleModules, signSample } from "../support/kernel-samples.ts";
 import { DIRECTORY_MODE, rawArchive } from "../support/newc.ts";
 
@@ -24,12 +24,6 @@ const RELEASE_FILE = { "etc/initrd-release": regularFile(new Uint8Array()) };
 
 const AS_IT_IS: ModuleTreatment = { signatures: "keep", symbols: "auto" };
 const WITHOUT_SIGNATURE: ModuleTreatment = { signatures: "strip", symbols: "keep" };
-
-function moduleWithSymbols(): Uint8Array {
-  const modinfo = { name: ".modinfo", content: Buffer.from("license=GPL\0"), header: { sh_addralign: 1n } };
-  const symbols = Array.from({ length: 20 }, (_, index) => ({ name: `local_${index}`, section: ".text" }));
-  return relocatable([modinfo, { name: ".text" }], symbols);
-}
 
 describe("the next stage", () => {
   test.each([

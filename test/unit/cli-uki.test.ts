@@ -1,14 +1,21 @@
-import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { gunzipSync, gzipSync } from "node:zlib";
 import { beforeEach, describe, expect, test } from "vitest";
 import { MemorySource } from "../../src/bytes/index.ts";
+import { withContent } from "../../src/content/index.ts";
+import { readInitramfs, treeOfInitramfs } from "../../src/formats/cpio/index.ts";
 import { readDdi } from "../../src/formats/ddi/index.ts";
+import { readModuleSignature } from "../../src/formats/elf-module/index.ts";
 import { readPe, sectionNamed } from "../../src/formats/pe/index.ts";
+import { describeSigner } from "../../src/inspect/signer.ts";
 import { checkProgramSignatures, keySigner, signRootHash } from "../../src/keys/index.ts";
+import { regularFile } from "../../src/tree/index.ts";
 import { sectionText } from "../../src/uki/index.ts";
-import { type SampleInputs, writeSampleInputs } from "../support/build-inputs.ts";
+import { encodeArchive, type SampleInputs, sampleInitrdTree, writeSampleInputs } from "../support/build-inputs.ts";
+import { fileContent } from "../support/built-generation.ts";
 import { contentsOf, lazyrd } from "../support/cli.ts";
-import { sampleBzImage } from "../support/kernel-samples.ts";
+import { sampleBzImage, sampleBzImageOf, sampleModule, sampleVmlinux, signSample } from "../support/kernel-samples.ts";
 import { sampleEfiKernel, sampleProgram, sampleStub, text } from "../support/pe-samples.ts";
 import { tempFolder } from "../support/temp.ts";
 
@@ -56,6 +63,17 @@ let config = "";
 beforeEach(() => {
   config = '[boot]\ncommand-line = "quiet"\n';
 });
+
+/** Signs with one of the keys. In JavaScript, so that no other program is needed. */
+function signerCommand(name: string): string {
+  const signer = shop.path("signer.mjs");
+  writeFileSync(
+    signer,
+    'import { sign } from "node:crypto"; import { readFileSync } from "node:fs";\n' +
+      'process.stdout.write(sign("sha256", readFileSync(0), readFileSync(process.argv[2])));\n',
+  );
+  return `"${process.execPath}" "${signer}" "${key(`${name}.key`)}"`;
+}
 
 const ukiArguments = (): string[] => ["--uki", "--stub", shop.path("stub")];
 const uki = (): Buffer => readFileSync(join(shop.output, "lazyrd.efi"));
@@ -172,6 +190,88 @@ test("lazyrd build signs the root hash with the image's key", () => {
   expect(build().stderr).toMatch(/expected either a private key or a signer, .*\nhint: set .* in \[image-signature\]/);
 });
 
+describe("lazyrd build with modules that are signed anew", () => {
+  const firstStage = async () => {
+    const { tree } = treeOfInitramfs(await readInitramfs(readFileSync(join(shop.output, "first-stage.cpio"))));
+    return (name: string): Buffer => fileContent(tree.get(`lazyrd/modules/${name}.ko`));
+  };
+  const moduleSigner = (bytes: Uint8Array): string =>
+    describeSigner(readModuleSignature(bytes)?.signatureBytes ?? new Uint8Array()).issuer;
+  const settings = (more: string): string => `[modules]\nsignatures = "resign"\nsymbols = "keep"\n${more}`;
+  const ownKey = (): string => `key = "${key("image.key")}"\ncertificate = "${key("image.crt")}"\n`;
+
+  beforeEach(() => {
+    writeFileSync(shop.inputs.kernel, sampleEfiKernel({ bzImage: sampleBzImageOf(sampleVmlinux()) }));
+    config = settings(ownKey());
+  });
+
+  test("takes the key of the settings, or else that of the unified kernel image", async () => {
+    expect(build()).toMatchObject({ status: 0, stderr: "" });
+    expect(moduleSigner((await firstStage())("erofs"))).toBe("CN=lazyrd image");
+    const first = contentsOf(shop.output);
+    const { inputs } = JSON.parse(readFileSync(join(shop.output, "manifest.json"), "utf8"));
+    expect(Object.keys(inputs)).toEqual(["initrd", "module-certificate"]);
+    expect(build().status).toBe(0);
+    expect(contentsOf(shop.output)).toEqual(first);
+    config = settings("");
+    expect(build(...ukiArguments(), "--key", key("db.key"), "--certificate", key("db.crt")).stderr).toBe("");
+    expect(moduleSigner((await firstStage())("erofs"))).toBe("CN=lazyrd db");
+  });
+
+  test("signs what is in the image, too, unpacked; or leaves it there as it is", async () => {
+    const tree = sampleInitrdTree();
+    const module = signSample(sampleModule(["license=GPL"]), Buffer.from("the distribution's"));
+    tree.setWithParents("usr/lib/modules/6.12.1-test/extra.ko.gz", regularFile(gzipSync(module)));
+    writeFileSync(shop.inputs.initrd, encodeArchive(tree));
+    expect(build()).toMatchObject({ status: 0 });
+    await withContent(shop.output, ({ roots: [{ tree }] }) => {
+      expect(moduleSigner(fileContent(tree.get("usr/lib/modules/6.12.1-test/extra.ko")))).toBe("CN=lazyrd image");
+    });
+    const { explanation } = JSON.parse(readFileSync(join(shop.output, "manifest.json"), "utf8"));
+    expect(explanation.image[0].purpose).toMatch(/, and signs them anew$/);
+    config = `[image]\nmodules = "keep"\n${config}`;
+    expect(build()).toMatchObject({ status: 0, stderr: "" });
+    await withContent(shop.output, ({ roots: [{ tree }] }) => {
+      expect(gunzipSync(fileContent(tree.get("usr/lib/modules/6.12.1-test/extra.ko.gz"))).equals(module)).toBe(true);
+    });
+  });
+
+  test("asks a signer once for each module, and once for the unified kernel image", async () => {
+    const log = shop.path("log");
+    const command = `echo >>'${log}'; ${signerCommand("db")}`;
+    config = settings("");
+    const result = build("--json", ...ukiArguments(), "--signer", command, "--certificate", key("db.crt"));
+    expect(result).toMatchObject({ status: 0, stderr: "" });
+    const { modules } = JSON.parse(result.stdout).explanation;
+    expect(readFileSync(log, "utf8").length).toBe(modules.length + 1);
+    expect(checkProgramSignatures(uki())).toMatchObject([{ fault: undefined }]);
+  });
+
+  test("refuses before anything is written", () => {
+    const refused = (why: RegExp, ...more: string[]): void => {
+      const { status, stderr } = build(...more);
+      expect([status, stderr]).toEqual([2, expect.stringMatching(why)]);
+      expect(readdirSync(join(shop.output, ".."))).not.toContain("gen");
+    };
+    config = settings("");
+    refused(/^lazyrd: Cannot re-sign modules without a key\nhint: set key or signer, and certificate, in \[modules\]/);
+    config = settings(`key = "${key("image.key")}"\n`);
+    refused(/expected either a private key or a signer, .*\nhint: set .* in \[modules\]/);
+    config = settings(`key = "${key("image.key")}"\ncertificate = "${key("db.crt")}"\n`);
+    refused(/the key does not belong to the certificate CN=lazyrd db/);
+    config = settings(`${ownKey()}keyring = "builtin"\n`);
+    refused(
+      /^lazyrd: Cannot re-sign modules for kernel 6\.12\.1-test: the certificate CN=lazyrd image is not compiled in/,
+    );
+    config = '[modules]\nsignatures = "strip"\n[boot]\ncommand-line = "quiet lockdown=integrity"\n';
+    refused(/^lazyrd: Cannot strip the signatures of modules: with lockdown=integrity .*\nhint: .*"resign"/);
+    config = `[modules]\nsignatures = "strip"\nsymbols = "keep"\n[uki]\nprofiles = [{ id = "a" }, { id = "b", command-line = "module.sig_enforce" }]\n`;
+    expect(build()).toMatchObject({ status: 0 });
+    rmSync(shop.output, { recursive: true });
+    refused(/with module\.sig_enforce the kernel refuses/, ...ukiArguments());
+  });
+});
+
 describe("lazyrd sign", () => {
   const program = sampleProgram([{ name: ".text", content: text("code") }]);
   const subjects = (path: string) =>
@@ -196,14 +296,7 @@ describe("lazyrd sign", () => {
   });
 
   test("asks a program for the signature", () => {
-    // A signer in JavaScript, so that no other program is needed.
-    const signer = shop.path("signer.mjs");
-    writeFileSync(
-      signer,
-      'import { sign } from "node:crypto"; import { readFileSync } from "node:fs";\n' +
-        'process.stdout.write(sign("sha256", readFileSync(0), readFileSync(process.argv[2])));\n',
-    );
-    const command = `"${process.execPath}" "${signer}" "${key("db.key")}"`;
+    const command = signerCommand("db");
     expect(sign("--signer", command, "--certificate", key("db.crt")).status).toBe(0);
     const theirs = readFileSync(shop.path("out.efi"));
     sign(...withKey("db"));

@@ -21,7 +21,7 @@ import {
   readInput,
 } from "../../host/index.ts";
 import { parseKernelImage } from "../../kernel/index.ts";
-import { signProgram, signRootHash } from "../../keys/index.ts";
+import { type Signer, signProgram, signRootHash } from "../../keys/index.ts";
 import { formatSize } from "../../text/index.ts";
 import { summaryOfTransformation } from "../../transform/index.ts";
 import { moduleTrees, readConfig, selectDrivers } from "../build-inputs.ts";
@@ -81,6 +81,7 @@ async function run(flags: BuildFlags): Promise<void> {
   const { release } = await inFile(flags.kernel, () => parseKernelImage(kernel.bytes));
   const initrd = { path: flags.initrd, source: openSharedInput(flags.initrd, "the initrd") };
   const imageInputs = await openImageInputs(config.image);
+  const signer = readSigner(flags);
   const inputs = {
     kernel,
     initrd,
@@ -91,8 +92,9 @@ async function run(flags: BuildFlags): Promise<void> {
     config,
     imageInputs: imageInputs.inputs,
     profile: readProfile(flags.profile ?? config.image.profile),
+    moduleSigner: config.modules.signatures === "resign" ? readModuleSigner(config.modules, signer) : undefined,
     signRootHash: signRootHashWith(config["image-signature"]),
-    uki: flags.uki ? { ...readUkiInputs(flags, config.uki), sign: signWith(flags) } : undefined,
+    uki: flags.uki ? { ...readUkiInputs(flags, config.uki), sign: signer && signWith(signer) } : undefined,
     generator: `lazyrd ${packageVersion()}`,
   };
   const output = new OutputFolder(flags.output, OWN_NAMES);
@@ -120,15 +122,25 @@ async function run(flags: BuildFlags): Promise<void> {
   }
 }
 
-function signRootHashWith({ key, signer, certificate }: BuildConfig["image-signature"]): BuildInputs["signRootHash"] {
-  const names = { key: key || undefined, signer: signer || undefined, certificate: certificate || undefined };
-  const found = readSigner(names, "set key or signer, and certificate, in [image-signature]");
+function signRootHashWith(settings: SignerSettings): BuildInputs["signRootHash"] {
+  const found = readConfiguredSigner(settings, "image-signature");
   return found && ((rootHash) => signRootHash(rootHash, found));
 }
 
-function signWith(flags: SigningFlags): ((program: Uint8Array) => Uint8Array) | undefined {
-  const signer = readSigner(flags);
-  return signer && ((program) => signProgram(program, signer));
+/** Without one of their own, modules get the signer of the unified kernel image: its certificate is in db. */
+function readModuleSigner(settings: SignerSettings, ofUki: Signer | undefined): Signer | undefined {
+  return readConfiguredSigner(settings, "modules") ?? ofUki;
+}
+
+type SignerSettings = BuildConfig["image-signature"];
+
+function readConfiguredSigner({ key, signer, certificate }: SignerSettings, table: string): Signer | undefined {
+  const names = { key: key || undefined, signer: signer || undefined, certificate: certificate || undefined };
+  return readSigner(names, `set key or signer, and certificate, in [${table}]`);
+}
+
+function signWith(signer: Signer): (program: Uint8Array) => Uint8Array {
+  return (program) => signProgram(program, signer);
 }
 
 function readProfile(path: string): InputFile | undefined {
