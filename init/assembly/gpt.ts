@@ -105,12 +105,20 @@ export function parseGuid(text: Text, output: usize): bool {
   let digits = 0;
   for (let i = 0; i < GUID_TEXT_SIZE; i++) {
     const dash = i == 8 || i == 13 || i == 18 || i == 23;
-    const value = hexDigit(text.at(i));
-    if (dash != (text.at(i) == 0x2d) || (!dash && value < 0)) return false;
-    if (dash) continue;
-    const place = output + unchecked(DISK_ORDER[digits >> 1]);
-    store<u8>(place, (digits & 1) == 0 ? value << 4 : load<u8>(place) | value);
-    digits++;
+    if (dash != (text.at(i) == 0x2d) || (!dash && !putDigit(text.at(i), digits++, output))) return false;
   }
   return true;
+}
+
+/** The same for the 32 digits of a GUID without its dashes. */
+export function guidFromDigits(digits: Text, output: usize): void {
+  for (let i = 0; i < 2 * GUID_SIZE; i++) putDigit(digits.at(i), i, output);
+}
+
+/** Puts the digit `index` of a GUID to its place; false when it is none. */
+function putDigit(digit: u8, index: i32, output: usize): bool {
+  const value = hexDigit(digit);
+  const place = output + unchecked(DISK_ORDER[index >> 1]);
+  store<u8>(place, (index & 1) == 0 ? value << 4 : load<u8>(place) | value);
+  return value >= 0;
 }

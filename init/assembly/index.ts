@@ -16,6 +16,7 @@ import { loopStep } from "./steps/loop";
 import { modulesStep, tryModulesStep } from "./steps/modules";
 import { mountStep } from "./steps/mount";
 import { overlayStep } from "./steps/overlay";
+import { signedStep } from "./steps/signed";
 import { switchStep } from "./steps/switch";
 import { verityStep } from "./steps/verity";
 import { path, Writer } from "./text";
@@ -75,6 +76,7 @@ function carryOut(step: Step): bool {
   if (verb.equals("device")) return deviceStep(step);
   if (verb.equals("loop")) return loopStep(step);
   if (verb.equals("verity")) return verityStep(step);
+  if (verb.equals("signed")) return signedStep(step);
   if (verb.equals("mount")) return mountStep(step);
   if (verb.equals("overlay")) return overlayStep(step);
   if (verb.equals("graft")) return graftStep(step);

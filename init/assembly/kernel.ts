@@ -69,6 +69,10 @@ export declare function chdir(path: usize): i32;
 // @ts-ignore: decorator
 @external("kernel", "ioctl")
 export declare function ioctl(descriptor: i32, request: u32, buffer: usize, length: i32): i32;
+/** Puts a key with this payload into a keyring; its serial number. */
+// @ts-ignore: decorator
+@external("kernel", "add_key")
+export declare function addKey(type: usize, description: usize, payload: usize, length: i32, keyring: i32): i32;
 // @ts-ignore: decorator
 @external("kernel", "finit_module")
 export declare function finitModule(descriptor: i32, parameters: usize, flags: i32): i32;
@@ -128,6 +132,9 @@ export const S_IFMT: i32 = 0o170000;
 export const S_IFDIR: i32 = 0o040000;
 export const S_IFREG: i32 = 0o100000;
 export const S_IFLNK: i32 = 0o120000;
+
+/** <linux/keyctl.h>: a keyring of this thread alone, made when it is first used, and gone when it becomes another program. */
+export const KEY_SPEC_THREAD_KEYRING: i32 = -1;
 
 export const AF_NETLINK: i32 = 16;
 export const SOCK_RAW: i32 = 3;

@@ -87,10 +87,14 @@ function errorName(errno: i32): string {
     case kernel.ENAMETOOLONG: return "name too long (ENAMETOOLONG)";
     case 38: return "not in this kernel (ENOSYS)";
     case kernel.ELOOP: return "too many symbolic links (ELOOP)";
+    case 65: return "an algorithm that this kernel does not have (ENOPKG)";
     case 74: return "not a valid signature (EBADMSG)";
     case 95: return "not supported (EOPNOTSUPP)";
     case 117: return "structure needs cleaning (EUCLEAN)";
     case 126: return "required key not available (ENOKEY)";
+    case 122: return "quota exceeded (EDQUOT)";
+    case 127: return "key has expired (EKEYEXPIRED)";
+    case 128: return "key was revoked (EKEYREVOKED)";
     case 129: return "key was rejected (EKEYREJECTED)";
     default: return "unexpected error";
   }

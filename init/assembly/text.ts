@@ -132,6 +132,15 @@ export class Writer {
     return this.byte(DIGIT_ZERO + <u8>(value % 10));
   }
 
+  /** Two hexadecimal digits. */
+  hexByte(value: u8): Writer {
+    return this.hexDigit(value >> 4).hexDigit(value & 15);
+  }
+
+  private hexDigit(value: u8): Writer {
+    return this.byte(value < 10 ? DIGIT_ZERO + value : LETTER_A + value - 10);
+  }
+
   /** Nanoseconds as milliseconds with one decimal: "12.3 ms". */
   milliseconds(nanoseconds: i64): Writer {
     const tenths = nanoseconds / 100_000;

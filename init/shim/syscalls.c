@@ -130,6 +130,11 @@ u32 Z_kernelZ_ioctl(kernel_t *k, u32 descriptor, u32 request, u32 buffer, u32 le
   return answer(ioctl((int)descriptor, (int)request, bytes(k, buffer, length)));
 }
 
+u32 Z_kernelZ_add_key(kernel_t *k, u32 type, u32 description, u32 payload, u32 length, u32 keyring) {
+  return answer(syscall(SYS_add_key, text(k, type), text(k, description), bytes(k, payload, length), (size_t)length,
+                        (int)keyring));
+}
+
 u32 Z_kernelZ_finit_module(kernel_t *k, u32 descriptor, u32 parameters, u32 flags) {
   return answer(syscall(SYS_finit_module, (int)descriptor, text(k, parameters), (int)flags));
 }

@@ -1,2 +1,3 @@
 export * from "./rows.ts";
 export * from "./sizes.ts";
+export * from "./version.ts";

@@ -6,7 +6,7 @@ import { Stat } from "../stat";
 import { PATH_MAX, Text, Writer, path } from "../text";
 import { timelineStart, writeTimeline } from "../timeline";
 import { modulesLoaded } from "./modules";
-import { releaseVerityDevices } from "./verity";
+import { releaseVerityDevices } from "../verity-device";
 
 /** The file systems of the kernel's interfaces, which go along into every root; the way to the kernel log is the last. */
 const API_FILE_SYSTEMS: StaticArray<string> = ["/proc", "/sys", "/run", "/dev"];

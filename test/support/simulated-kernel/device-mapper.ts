@@ -1,6 +1,7 @@
 import type { ByteSource } from "../../../src/bytes/index.ts";
 import { BlockDevice, type BlockDevices } from "./block-devices.ts";
-import { KernelFault } from "./errno.ts";
+import { type ErrnoName, KernelFault } from "./errno.ts";
+import type { Keyrings } from "./keyrings.ts";
 import {
   DEVICE_MAPPER_MAJOR,
   DM_DEFERRED_REMOVE,
@@ -17,10 +18,13 @@ import {
   SECTOR_SIZE,
 } from "./layout.ts";
 import type { MountNamespace } from "./mounts.ts";
-import { VERITY_BLOCK_SIZE, VerityDevice } from "./verity-device.ts";
+import { VERITY_BLOCK_SIZE, VerityDevice, type VerityTarget } from "./verity-device.ts";
 
 const REACTIONS = { panic_on_corruption: "panic", restart_on_corruption: "restart" } as const;
 const ALIGNMENT = 8;
+
+/** Why a signature of a root hash is not accepted; undefined when it is. */
+export type CheckRootHash = (rootHash: string, signature: Uint8Array) => ErrnoName | undefined;
 
 interface Table {
   readonly target: VerityDevice;
@@ -55,11 +59,23 @@ export class DeviceMapper {
   hasVerity = false;
   readonly #blockDevices: BlockDevices;
   readonly #mounts: MountNamespace;
+  readonly #keyrings: Keyrings;
+  readonly #checkRootHash: CheckRootHash | undefined;
   #nextMinor: number;
 
-  constructor(blockDevices: BlockDevices, mounts: MountNamespace, firstMinor: number) {
-    this.#blockDevices = blockDevices;
-    this.#mounts = mounts;
+  constructor(
+    parts: {
+      blockDevices: BlockDevices;
+      mounts: MountNamespace;
+      keyrings: Keyrings;
+      checkRootHash: CheckRootHash | undefined;
+    },
+    firstMinor: number,
+  ) {
+    this.#blockDevices = parts.blockDevices;
+    this.#mounts = parts.mounts;
+    this.#keyrings = parts.keyrings;
+    this.#checkRootHash = parts.checkRootHash;
     this.#nextMinor = firstMinor;
   }
 
@@ -138,20 +154,21 @@ export class DeviceMapper {
   #verityTarget(parameters: string): Pick<Table, "target" | "holds"> {
     const words = parameters.split(" ");
     const [type, dataPath, hashPath, dataBlockSize, hashBlockSize, count, start, algorithm, rootHash, salt] = words;
-    const [optionCount, option, ...rest] = words.slice(10);
+    const [optionCount, ...options] = words.slice(10);
     const sizes = [dataBlockSize, hashBlockSize];
     if (type !== "1" || sizes.some((size) => size !== `${VERITY_BLOCK_SIZE}`)) throw new KernelFault("EINVAL");
     if (algorithm !== "sha256" || rootHash === undefined || !/^[0-9a-f]{64}$/.test(rootHash)) {
       throw new KernelFault("EINVAL");
     }
     if (salt === undefined || !/^(-|([0-9a-f]{2}){1,256})$/.test(salt)) throw new KernelFault("EINVAL");
-    if (optionCount !== undefined && (optionCount !== "1" || rest.length > 0)) throw new KernelFault("EINVAL");
-    if (option !== undefined && !(option in REACTIONS)) throw new KernelFault("EINVAL");
+    if (Number(optionCount ?? 0) !== options.length) throw new KernelFault("EINVAL");
+    const { reaction, signatureKey } = this.#verityOptions(options);
     const [blocks, hashStart] = [Number(count), Number(start)];
     if (!Number.isSafeInteger(blocks) || blocks < 1 || !Number.isSafeInteger(hashStart))
       throw new KernelFault("EINVAL");
     const [data, hash] = [this.#lookUp(dataPath), this.#lookUp(hashPath)];
     if (data.content.size < blocks * VERITY_BLOCK_SIZE) throw new KernelFault("EINVAL");
+    if (signatureKey !== undefined) this.#requireSignature(rootHash, signatureKey);
     const target = new VerityDevice({
       data: data.content,
       hash: hash.content,
@@ -159,9 +176,33 @@ export class DeviceMapper {
       hashStart,
       rootHash,
       salt: salt === "-" ? "" : salt,
-      reaction: option === undefined ? "error" : REACTIONS[option as keyof typeof REACTIONS],
+      reaction,
+      isSigned: signatureKey !== undefined,
     });
     return { target, holds: [data, hash] };
+  }
+
+  /** drivers/md/dm-verity-target.c: verity_parse_opt_args. */
+  #verityOptions(words: readonly string[]) {
+    let reaction: VerityTarget["reaction"] = "error";
+    let signatureKey: string | undefined;
+    for (let index = 0; index < words.length; index++) {
+      const word = words[index] ?? "";
+      if (word === "root_hash_sig_key_desc" && this.#checkRootHash !== undefined) {
+        signatureKey = words[++index];
+        if (signatureKey === undefined) throw new KernelFault("EINVAL");
+      } else if (word in REACTIONS) {
+        reaction = REACTIONS[word as keyof typeof REACTIONS];
+      } else {
+        throw new KernelFault("EINVAL");
+      }
+    }
+    return { reaction, signatureKey };
+  }
+
+  #requireSignature(rootHash: string, key: string): void {
+    const fault = this.#checkRootHash?.(rootHash, this.#keyrings.request(key));
+    if (fault !== undefined) throw new KernelFault(fault);
   }
 
   #lookUp(path: string | undefined): BlockDevice {

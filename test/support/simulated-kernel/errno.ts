@@ -26,6 +26,7 @@ export const ERRNO = {
   ELOOP: 40,
   EAFNOSUPPORT: 97,
   EUCLEAN: 117,
+  EBADMSG: 74,
   ENOKEY: 126,
   EKEYREJECTED: 129,
 } as const;

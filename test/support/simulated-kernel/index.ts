@@ -1,6 +1,7 @@
 export type { Disk } from "./block-devices.ts";
 export { type Boot, type BootOptions, boot } from "./boot.ts";
 export type { BusDevice, Driver } from "./buses.ts";
+export type { CheckRootHash } from "./device-mapper.ts";
 export type { End } from "./ends.ts";
 export { ERRNO, type ErrnoName, KernelFault } from "./errno.ts";
 export type { Call, Fault } from "./faults.ts";

@@ -2,11 +2,12 @@ import type { Tree } from "../../../src/tree/index.ts";
 import { BlockDevices } from "./block-devices.ts";
 import { Buses } from "./buses.ts";
 import { SimulatedClock } from "./clock.ts";
-import { DeviceMapper } from "./device-mapper.ts";
+import { type CheckRootHash, DeviceMapper } from "./device-mapper.ts";
 import { anonymousFileSystem, FileSystems, fill } from "./file-systems.ts";
 import { FileView } from "./file-view.ts";
 import { DirectoryInode, FileInode, type FileSystem, generated, SpecialInode } from "./inodes.ts";
 import { KernelLog } from "./kernel-log.ts";
+import { Keyrings } from "./keyrings.ts";
 import { DEVICE_NUMBERS } from "./layout.ts";
 import { LoopDevices } from "./loop-devices.ts";
 import { ModuleLoader, type SimulatedModule } from "./modules.ts";
@@ -22,6 +23,8 @@ export interface KernelOptions {
   readonly rootfs?: "tmpfs" | "ramfs" | "ext2";
   /** From Linux 7 on there is something below the first root, so that it can be left by pivot_root(2). */
   readonly pivotRootFromRootfs?: boolean;
+  /** Checks the signature of a root hash, given as text; without it the kernel does not know the option for that. */
+  readonly checkRootHash?: CheckRootHash;
   readonly modules?: Readonly<Record<string, SimulatedModule<SimulatedKernel>>>;
   /** `loglevel=`, default 7: everything but debugging. */
   readonly consoleLevel?: number;
@@ -49,6 +52,7 @@ export class SimulatedKernel {
   readonly fileSystems: FileSystems;
   readonly blockDevices: BlockDevices;
   readonly buses: Buses;
+  readonly keyrings = new Keyrings();
   readonly deviceMapper: DeviceMapper;
   readonly loopDevices: LoopDevices;
   readonly modules: ModuleLoader<SimulatedKernel>;
@@ -74,7 +78,15 @@ export class SimulatedKernel {
     this.buses = new Buses(sysfs, this.uevents);
     this.blockDevices = new BlockDevices({ clock: this.clock, devtmpfs, sysfs, uevents: this.uevents });
     this.fileSystems = new FileSystems({ devtmpfs, sysfs, proc: this.#makeProc() }, this.blockDevices, this.mounts);
-    this.deviceMapper = new DeviceMapper(this.blockDevices, this.mounts, options.firstMappedMinor ?? 0);
+    this.deviceMapper = new DeviceMapper(
+      {
+        blockDevices: this.blockDevices,
+        mounts: this.mounts,
+        keyrings: this.keyrings,
+        checkRootHash: options.checkRootHash,
+      },
+      options.firstMappedMinor ?? 0,
+    );
     this.loopDevices = new LoopDevices(this.blockDevices, options.takenLoopDevices ?? 0);
     this.modules = new ModuleLoader(options.modules ?? {}, this);
     for (const name of ["null", "kmsg", "console"] as const) this.addCharacterDevice(name, DEVICE_NUMBERS[name]);

@@ -212,6 +212,9 @@ function deviceCalls(kernel: SimulatedKernel): Record<string, SystemCall> {
       } else throw new KernelFault("ENOTTY");
       return 0;
     }),
+    add_key: call(["text", "text", "buffer", "number"], (type, description, payload, keyring) =>
+      kernel.keyrings.add(type, description, payload, keyring),
+    ),
     finit_module: call(["number", "text", "number"], (descriptor) => {
       const file = descriptors.get(descriptor);
       if (!(file instanceof OpenRegularFile)) throw new KernelFault("EINVAL");

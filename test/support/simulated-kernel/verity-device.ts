@@ -15,6 +15,8 @@ export interface VerityTarget {
   readonly rootHash: string;
   readonly salt: string;
   readonly reaction: "error" | "panic" | "restart";
+  /** With a signature that was accepted. */
+  readonly isSigned: boolean;
 }
 
 export const VERITY_BLOCK_SIZE = 4096;

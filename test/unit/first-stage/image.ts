@@ -1,5 +1,5 @@
 import { type ByteSink, byteStringBytes, type PositionedSink, toHex } from "../../../src/bytes/index.ts";
-import { planDdi, writeDdi } from "../../../src/formats/ddi/index.ts";
+import { type DdiOptions, planDdi, writeDdi } from "../../../src/formats/ddi/index.ts";
 import { encodeErofs } from "../../../src/formats/erofs/index.ts";
 import { directory, regularFile, symlink, Tree } from "../../../src/tree/index.ts";
 
@@ -16,6 +16,8 @@ export interface Image {
   /** Where the partitions begin. Bytes. */
   readonly dataOffset: number;
   readonly hashOffset: number;
+  /** Where the partition with the signature begins; undefined without one. */
+  readonly signatureOffset: number | undefined;
 }
 
 const UUID = "145abf5b-6a0f-4ed6-a9fb-0123456789ab";
@@ -36,7 +38,15 @@ export function imageTree(): Tree {
 
 /** A DDI with the image of `tree`, filled up with zeros to `blocks` blocks. */
 export function makeImage(
-  given: { tree?: Tree; blocks?: number; salt?: string; sectorSize?: number; dataOnly?: Uint8Array } = {},
+  given: {
+    tree?: Tree;
+    blocks?: number;
+    salt?: string;
+    sectorSize?: number;
+    dataOnly?: Uint8Array;
+    labels?: DdiOptions["labels"];
+    sign?: DdiOptions["sign"];
+  } = {},
 ): Image {
   const erofs = given.dataOnly ?? encodeErofs(given.tree ?? imageTree(), { uuid: UUID });
   const blocks = given.blocks ?? erofs.length / BLOCK;
@@ -51,11 +61,13 @@ export function makeImage(
     data: { sizeBytes: blocks * BLOCK, emit },
     verity: { salt: Buffer.from(salt, "hex"), uuid: UUID },
     sectorSize: given.sectorSize,
+    labels: given.labels,
+    sign: given.sign,
   });
   const disk = new Uint8Array(plan.sizeBytes);
   const output: PositionedSink = { writeAt: (offset, bytes) => disk.set(bytes, offset) };
   const { tree, gpt } = writeDdi(plan, output);
-  const [data, hash] = gpt.partitions;
+  const [data, hash, signature] = gpt.partitions;
   if (data === undefined || hash === undefined) throw new Error("The image lacks a partition");
   return {
     disk,
@@ -66,6 +78,7 @@ export function makeImage(
     hashGuid: hash.partitionGuid,
     dataOffset: data.offsetBytes,
     hashOffset: hash.offsetBytes,
+    signatureOffset: signature?.offsetBytes,
   };
 }
 
