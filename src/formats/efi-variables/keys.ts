@@ -1,7 +1,7 @@
-import type { Guid } from "../../bytes/index.ts";
-import { guidToEfi } from "../../bytes/index.ts";
+import { FormatError, GUID_SIZE, type Guid, guidFromEfi, guidToEfi } from "../../bytes/index.ts";
 import {
   EfiTime,
+  FORMAT,
   GLOBAL_VARIABLE,
   IMAGE_SECURITY_DATABASE,
   KEY_ATTRIBUTES,
@@ -40,6 +40,39 @@ export function encodeSignatureLists(certificates: readonly Uint8Array[], owner:
       return [header, ownerBytes, certificate];
     }),
   );
+}
+
+/** One entry of such a value. */
+export interface SignatureEntry {
+  readonly owner: Guid;
+  /** Whether `data` is an X.509 certificate (DER); otherwise it is a digest or something older. */
+  readonly isCertificate: boolean;
+  readonly data: Uint8Array;
+}
+
+/**
+ * The entries of a value, in their order.
+ * @throws FormatError when it is cut off or its sizes do not fit each other.
+ */
+export function parseSignatureLists(value: Uint8Array): SignatureEntry[] {
+  const entries: SignatureEntry[] = [];
+  for (let offset = 0; offset < value.length; ) {
+    const { SignatureType, SignatureListSize, SignatureHeaderSize, SignatureSize } = SignatureList.parse(value, offset);
+    const end = offset + SignatureListSize;
+    const start = offset + SignatureList.size + SignatureHeaderSize;
+    if (end > value.length || start > end || SignatureSize <= GUID_SIZE || (end - start) % SignatureSize !== 0) {
+      throw new FormatError(`Cannot read a signature list of ${SignatureListSize} bytes`, { format: FORMAT, offset });
+    }
+    for (let at = start; at < end; at += SignatureSize) {
+      entries.push({
+        owner: guidFromEfi(value.subarray(at, at + GUID_SIZE)),
+        isCertificate: SignatureType === X509_SIGNATURE,
+        data: value.subarray(at + GUID_SIZE, at + SignatureSize),
+      });
+    }
+    offset = end;
+  }
+  return entries;
 }
 
 /** EFI_TIME in UTC, whole seconds: firmware refuses any smaller unit in a signed variable. */
