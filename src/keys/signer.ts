@@ -19,9 +19,9 @@ interface Signing extends Pick<Signer, "sign" | "signAside"> {
   readonly who: string;
 }
 
-const DIGEST = "sha256";
+export const SIGNATURE_DIGEST = "sha256";
 /** Firmware verifies with no shorter ones. */
-const MIN_RSA_BITS = 2048;
+export const MIN_RSA_BITS = 2048;
 
 export interface KeyFile {
   /** PEM. */
@@ -70,7 +70,7 @@ export function keySigner(key: KeyFile, certificates: Uint8Array, now: Date): Si
   const privateKey = parsePrivateKey(key);
   const signer = checkedSigner(certificates, now, {
     who: "the key",
-    sign: (message) => sign(DIGEST, message, privateKey),
+    sign: (message) => sign(SIGNATURE_DIGEST, message, privateKey),
     // On a thread of Node's.
     signAside: (message) => signOnThread(message, privateKey),
   });
@@ -80,7 +80,7 @@ export function keySigner(key: KeyFile, certificates: Uint8Array, now: Date): Si
 
 function signOnThread(message: Uint8Array, key: KeyObject): Promise<Uint8Array> {
   return new Promise((resolve, reject) => {
-    sign(DIGEST, message, key, (error, signature) => (error === null ? resolve(signature) : reject(error)));
+    sign(SIGNATURE_DIGEST, message, key, (error, signature) => (error === null ? resolve(signature) : reject(error)));
   });
 }
 
@@ -97,7 +97,7 @@ export function externalSigner(
   const signatures = new Map<string, Promise<Uint8Array>>();
   let before: Promise<unknown> = Promise.resolve();
   const signAside = (message: Uint8Array): Promise<Uint8Array> => {
-    const digest = createHash(DIGEST).update(message).digest("hex");
+    const digest = createHash(SIGNATURE_DIGEST).update(message).digest("hex");
     const known = signatures.get(digest);
     if (known !== undefined) return known;
     // When it has failed once, it is not asked again.
@@ -123,7 +123,7 @@ function checkedSigner(certificateFile: Uint8Array, now: Date, { who, sign, sign
   const checked = (message: Uint8Array, made: Uint8Array): Uint8Array => {
     const signature = new Uint8Array(made);
     // Caught here, a wrong signature is a message on the screen; later it is a machine that does not boot.
-    if (verify(DIGEST, message, certificate.publicKey, signature)) return signature;
+    if (verify(SIGNATURE_DIGEST, message, certificate.publicKey, signature)) return signature;
     throw mismatch(who, certificate);
   };
   return {

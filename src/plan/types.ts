@@ -16,6 +16,7 @@ export const VERBS = {
   loop: "shows a file, or a part of one, as a device",
   verity: "opens the image, every block checked against the root hash",
   signed: "opens the newest image whose root hash is signed by a key that the kernel trusts",
+  measure: "extends the TPM with what was chosen, before it is used",
   mount: "mounts a file system",
   overlay: "a writable layer in memory over a read-only file system",
   graft: "shows a directory's entries in another directory",

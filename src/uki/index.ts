@@ -3,4 +3,4 @@ export * from "./command-line.ts";
 export * from "./os-release.ts";
 export * from "./read.ts";
 export type { UkiProfile, UkiSections } from "./sections.ts";
-export { readStub } from "./stub.ts";
+export { readStub, stubVersion } from "./stub.ts";

@@ -23,7 +23,7 @@ const SBAT_SECTION = ".sbat";
  */
 export function readStub(program: Uint8Array, kind: "stub" | "addon"): Stub {
   const image = readPe(new MemorySource(program));
-  const [, found, version] = MAGIC.exec(sectionText(program, image, MAGIC_SECTION) ?? "") ?? [];
+  const { found, version } = markOf(program, image);
   const wanted = kind === "stub" ? "linuxx64.efi.stub" : "addonx64.efi.stub";
   if (found !== kind || version === undefined) {
     fail(`Cannot use this as a stub: it has no mark of systemd-${kind}; give systemd's ${wanted}`);
@@ -34,9 +34,20 @@ export function readStub(program: Uint8Array, kind: "stub" | "addon"): Stub {
   return {
     program,
     image,
-    majorVersion: Number(version),
+    majorVersion: version,
     sbat: sectionText(program, image, SBAT_SECTION) ?? "",
   };
+}
+
+/** The first number of the version of systemd whose stub this image has; undefined when it has another one, or none. */
+export function stubVersion(program: Uint8Array, image: PeImage): number | undefined {
+  const { found, version } = markOf(program, image);
+  return found === "stub" ? version : undefined;
+}
+
+function markOf(program: Uint8Array, image: PeImage): { found: string | undefined; version: number | undefined } {
+  const [, found, version] = MAGIC.exec(sectionText(program, image, MAGIC_SECTION) ?? "") ?? [];
+  return { found, version: version === undefined ? undefined : Number(version) };
 }
 
 function fail(message: string): never {

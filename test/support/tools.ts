@@ -4,7 +4,7 @@ import { delimiter, join } from "node:path";
 import type { TestContext } from "vitest";
 
 /** Where Debian keeps tools that a plain user's PATH leaves out. */
-const SYSTEM_FOLDERS = ["/usr/sbin", "/sbin"];
+const SYSTEM_FOLDERS = ["/usr/sbin", "/sbin", "/usr/lib/systemd"];
 
 /** The path of a program, or undefined where it is not installed. */
 export function findTool(name: string): string | undefined {

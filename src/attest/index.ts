@@ -1,0 +1,11 @@
+export * from "./companions.ts";
+export * from "./compare.ts";
+export { BANK, type ExpectedEvent } from "./expected.ts";
+export { DEFAULT_MEASURE_PCR, MEASURE_PREFIX } from "./first-stage.ts";
+export * from "./phases.ts";
+export * from "./policies.ts";
+export * from "./predict.ts";
+export type { ChainProgram } from "./programs.ts";
+export { type MeasuredImage, readMeasuredImage } from "./sections.ts";
+export type { SecureBootVariables } from "./secure-boot.ts";
+export type { StubFile } from "./stub-archive.ts";
