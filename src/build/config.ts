@@ -87,6 +87,9 @@ const Config = z.strictObject({
       splash: z.string().default(""),
       sbat: z.string().default(""),
       "pcr-public-key": z.string().default(""),
+      "pcr-key": z.string().default(""),
+      "pcr-signer": z.string().default(""),
+      "pcr-phases": z.union([z.literal("auto"), z.array(z.string())]).default("auto"),
       profiles: z.array(UkiProfile).default([]),
     })
     .prefault({}),

@@ -1,5 +1,6 @@
 import { Command, Help, type Option } from "commander";
 import { packageVersion } from "../host/index.ts";
+import { attestCommand } from "./commands/attest.ts";
 import { benchCommand } from "./commands/bench.ts";
 import { blameCommand } from "./commands/blame.ts";
 import { bootCommand } from "./commands/boot.ts";
@@ -12,6 +13,7 @@ import { explainCommand } from "./commands/explain.ts";
 import { inspectCommand } from "./commands/inspect.ts";
 import { keysCommand } from "./commands/keys.ts";
 import { lsCommand } from "./commands/ls.ts";
+import { predictCommand } from "./commands/predict.ts";
 import { profileCommand } from "./commands/profile.ts";
 import { reportCommand } from "./commands/report.ts";
 import { signCommand } from "./commands/sign.ts";
@@ -50,6 +52,8 @@ export function createProgram(): Command {
     keysCommand(),
     signCommand(),
     diskCommand(),
+    predictCommand(),
+    attestCommand(),
     bootCommand(),
     traceCommand(),
     profileCommand(),

@@ -1,5 +1,6 @@
 import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { gunzipSync, gzipSync } from "node:zlib";
 import { beforeEach, describe, expect, test } from "vitest";
 import { MemorySource } from "../../src/bytes/index.ts";
@@ -361,5 +362,106 @@ describe("lazyrd keys create", () => {
     expect(lazyrd(["keys", "create", shop.path("new"), "--bits", "512"]).status).toBe(2);
     expect(lazyrd(["keys", "create", shop.path("new"), "--days", "0"]).status).toBe(2);
     expect(lazyrd(["keys", "burn", shop.path("new")]).stderr).toMatch(/Allowed choices are create/);
+  });
+});
+
+describe("PCR policies", () => {
+  const pcrsigOf = (path: string): string => {
+    const program = readFileSync(path);
+    return sectionText(program, readPe(new MemorySource(program)), ".pcrsig") ?? "";
+  };
+  const built = (): string => join(shop.output, "lazyrd.efi");
+  /** The JSON of `lazyrd predict`: which values of PCR 11 have a signed policy. */
+  const signedPhases = (): string[] => {
+    const { stdout, stderr, status } = lazyrd(["predict", shop.output, "--json"]);
+    expect({ stderr, status }).toEqual({ stderr: "", status: 0 });
+    const facts: { pcrs: { pcr: number; values: { phase: string; signed: boolean }[] }[] } = JSON.parse(stdout);
+    const values = facts.pcrs.find(({ pcr }) => pcr === 11)?.values ?? [];
+    return values.flatMap(({ phase, signed }) => (signed ? [phase] : []));
+  };
+
+  test("are signed for the phases that a boot through this initrd has", () => {
+    expect(build(...ukiArguments(), "--pcr-key", key("pcr.key"))).toMatchObject({ status: 0, stderr: "" });
+    expect(signedPhases()).toEqual(["", "sysinit", "sysinit:ready"]);
+    const program = readFileSync(built());
+    expect(sectionText(program, readPe(new MemorySource(program)), ".pcrpkey")).toBe(
+      readFileSync(key("pcr.pub"), "utf8"),
+    );
+  });
+
+  test("are signed for the phases that the settings name, and by a program as by a key", () => {
+    config += `[uki]\npcr-key = "${key("pcr.key")}"\npcr-phases = ["enter-initrd"]\n`;
+    expect(build(...ukiArguments())).toMatchObject({ status: 0, stderr: "" });
+    expect(signedPhases()).toEqual(["enter-initrd"]);
+    const byKey = pcrsigOf(built());
+    const signer = `openssl dgst -sha256 -sign ${key("pcr.key")}`;
+    const arguments_ = ["--pcr-signer", signer, "--pcr-public-key", key("pcr.pub")];
+    expect(build(...ukiArguments(), ...arguments_)).toMatchObject({ status: 0, stderr: "" });
+    expect(pcrsigOf(built())).toBe(byKey);
+  });
+
+  test("each profile has its own", () => {
+    config += `[uki]\nprofiles = [{ id = "a" }, { id = "b", command-line = "rescue" }]\n`;
+    expect(build(...ukiArguments(), "--pcr-key", key("pcr.key"))).toMatchObject({ status: 0, stderr: "" });
+    const program = readFileSync(built());
+    const policies = readPe(new MemorySource(program)).sections.filter(({ name }) => name === ".pcrsig");
+    expect(policies).toHaveLength(2);
+    for (const profile of ["0", "1"]) {
+      const { stdout } = lazyrd(["predict", built(), "--profile", profile]);
+      expect(stdout.match(/policy signed/g)).toHaveLength(3);
+    }
+  });
+
+  test.each([
+    [["--pcr-signer", "true"], "Cannot sign PCR policies: the public key is missing"],
+    [["--pcr-key", "pcr.pub"], "Cannot read the private key: expected PEM"],
+    [["--pcr-key", "pcr.key", "--pcr-public-key", "db.crt"], "is not the public key of"],
+    [["--pcr-signer", "echo no", "--pcr-public-key", "pcr.pub"], "the signer does not belong to the public key"],
+  ])("are refused with %j", (given, message) => {
+    const options = given.map((word) => (word.startsWith("pcr.") || word === "db.crt" ? key(word) : word));
+    const result = build(...ukiArguments(), ...options);
+    expect(result.status).not.toBe(0);
+    expect(result.stderr).toContain(message);
+  });
+});
+
+describe("lazyrd attest", () => {
+  const log = fileURLToPath(new URL("../golden/ovmf.eventlog", import.meta.url));
+  const PCR_11 = "7254900b5d577a762f524d8fe330c81b41cef14a841a315434e7a747db2d5954";
+
+  test("prints the PCRs that a log leads to, and compares them with the TPM's", () => {
+    const same = lazyrd(["attest", log, "--pcr", `11=${PCR_11}`]);
+    expect(same).toMatchObject({ status: 0, stderr: "" });
+    expect(same.stdout).toContain(`  PCR 11  ${PCR_11}  as expected\n`);
+    const other = lazyrd(["attest", log, "--pcr", `11=${"0".repeat(64)}`, "--json"]);
+    expect(other.status).toBe(1);
+    expect(JSON.parse(other.stdout)).toMatchObject({
+      pcrs: { 11: PCR_11 },
+      differences: [expect.stringMatching(/^PCR 11: the TPM says 0{64}, but the log leads to 7254/)],
+    });
+  });
+
+  test("names the first section that is not the image's", () => {
+    expect(build(...ukiArguments())).toMatchObject({ status: 0 });
+    const { status, stdout } = lazyrd(["attest", log, "--against", shop.output]);
+    expect(status).toBe(1);
+    expect(stdout).toMatch(/DIFFERENCE: PCR 11, event \d+ at offset 0x[0-9a-f]+: expected section \.linux, \d+ bytes/);
+  });
+
+  test.each([
+    [["--pcr", "24=00"], "expected the number of a PCR"],
+    [["--bank", "sha1", "--against", "x"], "predictions are for sha256"],
+  ])("refuses %j", (given, message) => {
+    const { status, stderr } = lazyrd(["attest", log, ...given]);
+    expect(status).toBe(2);
+    expect(stderr).toContain(message);
+  });
+
+  test("says what is wrong with a log", () => {
+    const path = shop.path("log");
+    writeFileSync(path, readFileSync(log).subarray(0, 100));
+    const { status, stderr } = lazyrd(["attest", path]);
+    expect(status).toBe(1);
+    expect(stderr).toMatch(/^lazyrd: \S+log: tpm-event-log: Cannot read the event log: it is cut off: .* at offset 0x/);
   });
 });

@@ -68,7 +68,14 @@ export function buildCommand(): Command {
     .requiredOption("-o, --output <folder>", "where the generation goes; replaces one that lazyrd wrote")
     .addOption(new Option("--uki", "make a unified kernel image, lazyrd.efi, too").default(false))
     .addOption(new Option("--stub <file>", "for --uki: systemd-stub (default: where systemd installs it)").implies(UKI))
-    .addOption(new Option("--os-release <file>", "for --uki: names it in menus (default: the initrd's)").implies(UKI));
+    .addOption(new Option("--os-release <file>", "for --uki: names it in menus (default: the initrd's)").implies(UKI))
+    .addOption(new Option("--pcr-key <file>", "for --uki: sign PCR policies with this private key (PEM)").implies(UKI))
+    .addOption(
+      new Option("--pcr-signer <command>", "for --uki: sign PCR policies with a program")
+        .implies(UKI)
+        .conflicts("pcrKey"),
+    )
+    .addOption(new Option("--pcr-public-key <file>", "for --uki: the public key of PCR policies (PEM)").implies(UKI));
   return addSigningOptions(command, "for --uki: ", UKI)
     .addOption(new Option("--json", "print the manifest as JSON").default(false))
     .addOption(new Option("-q, --quiet", "no progress").default(false))
