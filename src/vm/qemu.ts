@@ -29,6 +29,7 @@ export function qemuArguments(machine: Machine | FirmwareMachine): string[] {
     ...(machine.monitorSocket === undefined
       ? []
       : ["-qmp", `unix:${quoteCommas(machine.monitorSocket)},server=on,wait=off`]),
+    ...(machine.tpmSocket === undefined ? [] : tpmArguments(machine.tpmSocket)),
     ...(machine.traceLog === undefined ? [] : traceArguments(machine.traceLog)),
     ...(isFirmware
       ? firmwareArguments(machine.firmware)
@@ -36,6 +37,12 @@ export function qemuArguments(machine: Machine | FirmwareMachine): string[] {
     ...[...controllers].flatMap((bus) => DISK_DEVICES[bus].controller),
     ...machine.disks.flatMap(diskArguments),
   ];
+}
+
+/** A TPM as most PCs have it (TIS), played by an swtpm. */
+function tpmArguments(socket: string): string[] {
+  const channel = ["-chardev", `socket,id=tpm,path=${quoteCommas(socket)}`];
+  return [...channel, "-tpmdev", "emulator,id=tpm0,chardev=tpm", "-device", "tpm-tis,tpmdev=tpm0"];
 }
 
 /** -D takes a path as it is. */

@@ -30,6 +30,8 @@ export interface Machine {
   readonly skipsIdle?: boolean | undefined;
   /** Files that receive what the guest writes to further serial ports, ttyS1 first. */
   readonly serialFiles: readonly string[];
+  /** The control socket of the swtpm that is the machine's TPM 2.0, if it has one. */
+  readonly tpmSocket?: string | undefined;
   /** Where QEMU listens for its monitor's commands, if anywhere. */
   readonly monitorSocket?: string | undefined;
   /** Where QEMU writes what the guest reads of its disks and says on its console, if anywhere (`QemuLogReader`). */

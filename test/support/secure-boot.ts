@@ -7,6 +7,7 @@ import { createKeys, keySigner, type Signer } from "../../src/keys/index.ts";
 import type { Tree } from "../../src/tree/index.ts";
 import { type Disk, findOvmf, type RunEnd, runMachine } from "../../src/vm/index.ts";
 import { encodeArchive } from "./build-inputs.ts";
+import { startTpm } from "./swtpm.ts";
 import { tempFolder } from "./temp.ts";
 import { parseReport, type Report } from "./vm-probe.ts";
 
@@ -41,6 +42,8 @@ export interface FirmwareStory {
   readonly disks: readonly Disk[];
   /** The file of the firmware's variables, changed by the boot. */
   readonly variables: string;
+  /** Where the machine's TPM keeps its state, for machines that have one. */
+  readonly tpm?: string;
   /** Ends the machine when a console line matches. */
   readonly until?: RegExp;
 }
@@ -66,7 +69,7 @@ export function firmwareVariables(keys?: KeySet): string {
 }
 
 /** Boots a machine by its firmware until its end. */
-export async function bootFirmware({ esp, disks, variables, until }: FirmwareStory): Promise<FirmwareEnding> {
+export async function bootFirmware({ esp, disks, variables, tpm, until }: FirmwareStory): Promise<FirmwareEnding> {
   const folder = tempFolder();
   const serial = join(folder, "report");
   const espFolder = join(folder, "esp");
@@ -86,6 +89,7 @@ export async function bootFirmware({ esp, disks, variables, until }: FirmwareSto
       cpuModel: "max",
       countInstructions: false,
       serialFiles: [serial],
+      tpmSocket: tpm === undefined ? undefined : await startTpm(tpm),
     },
     {
       until: ({ text }) => until?.test(text) ?? false,
