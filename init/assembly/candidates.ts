@@ -1,3 +1,4 @@
+import { wantedCandidate } from "./command-line";
 import { Step } from "./plan";
 import { because, compose, currentProblem, ERROR, INFO, problem, say } from "./report";
 import { beginNoting, keepAll, undoAll } from "./undo";
@@ -9,6 +10,8 @@ import { beginNoting, keepAll, undoAll } from "./undo";
 
 /** The line of the candidate that is being tried; null outside of alternatives. */
 let current: Step | null = null;
+/** The line that comes is the one after a candidate that failed: the choice has been made. */
+let isNext: bool = false;
 
 /** Whether the alternatives of a plan have the form that they must have; says what is wrong where not. */
 export function checkCandidates(steps: Step[]): bool {
@@ -57,9 +60,19 @@ export function passBoundary(steps: Step[], index: i32): i32 {
     keepAll();
     return endOf(steps, index) + 1;
   }
-  current = steps[index];
+  const first = isNext ? index : wantedFrom(steps, index);
+  isNext = false;
+  current = steps[first];
   beginNoting();
-  return index + 1;
+  return first + 1;
+}
+
+/** The line of the candidate that a person asked for, of those that begin at `index`; `index` where it is none of them. */
+function wantedFrom(steps: Step[], index: i32): i32 {
+  for (let i = index; !steps[i].verb.equals("end"); i++) {
+    if (steps[i].verb.equals("candidate") && steps[i].word(1).same(wantedCandidate)) return i;
+  }
+  return index;
 }
 
 /**
@@ -81,6 +94,7 @@ export function nextCandidate(steps: Step[], index: i32): i32 {
     say(ERROR);
   }
   current = null;
+  isNext = true;
   return next;
 }
 

@@ -1,6 +1,7 @@
 import { readSmallFile, writeFile } from "./files";
 import * as kernel from "./kernel";
 import { Step } from "./plan";
+import { hasShell, isAnybodyThere, openShell } from "./shell";
 import { compose, currentProblem, ERROR, say } from "./report";
 import { Text, Writer, path } from "./text";
 
@@ -45,8 +46,11 @@ export function fail(step: Step | null): void {
     return; // PID 1 ends, and with it the kernel
   }
   const powerOff = action.equals("poweroff");
-  compose().literal(powerOff ? "powering off in " : "rebooting in ").number(delayMs / 1000).literal(" s");
+  const plans = compose().literal(powerOff ? "powering off in " : "rebooting in ").number(delayMs / 1000).literal(" s");
+  const mayIntervene = hasShell();
+  if (mayIntervene) plans.literal("; Enter opens a shell");
   say(ERROR);
-  kernel.sleep(delayMs);
+  if (!mayIntervene) kernel.sleep(delayMs);
+  else if (isAnybodyThere(delayMs)) openShell();
   kernel.reboot(powerOff ? kernel.REBOOT_POWER_OFF : kernel.REBOOT_RESTART);
 }

@@ -3,11 +3,13 @@
  * have been decided when the plan was made (docs/architecture.md).
  */
 import { checkCandidates, nextCandidate, passBoundary } from "./candidates";
+import { isBreakPoint, readCommandLine } from "./command-line";
 import { armPanic, fail, readPolicy } from "./failure";
 import { makeDirectory, readWholeFile } from "./files";
 import * as kernel from "./kernel";
 import { parsePlan, PLAN_HEADER, Step } from "./plan";
 import { because, compose, ERROR, INFO, outcome, problem, say } from "./report";
+import { hasShell, openShell } from "./shell";
 import { coldplugStep } from "./steps/coldplug";
 import { deviceStep } from "./steps/device";
 import { forwardStep } from "./steps/forward";
@@ -26,6 +28,7 @@ import { noteStep, startTimeline, timelineStart } from "./timeline";
 export function run(): void {
   startTimeline();
   mountApiFileSystems();
+  readCommandLine();
   const source = readWholeFile(path("/lazyrd/plan"));
   if (source === null) {
     problem("cannot read /lazyrd/plan");
@@ -58,6 +61,7 @@ export function run(): void {
 
 /** Carries out a step, and says and notes that it is done, or else says nothing yet. */
 function isDone(step: Step): bool {
+  if (isBreakPoint(step)) breakBefore(step);
   const start = kernel.clock();
   outcome().reset();
   if (!carryOut(step)) return false;
@@ -66,6 +70,14 @@ function isDone(step: Step): bool {
   compose().text(step.verb).literal(" ").text(outcome().toText()).literal(", ").milliseconds(end - start);
   say(INFO);
   return true;
+}
+
+function breakBefore(step: Step): void {
+  const message = compose().literal("break before line ").number(step.lineNumber).literal(" (").text(step.source).literal(")");
+  const canBreak = hasShell();
+  if (!canBreak) message.literal(": the first stage has no shell, going on");
+  say(ERROR);
+  if (canBreak) openShell();
 }
 
 function carryOut(step: Step): bool {

@@ -99,10 +99,26 @@ export declare function sync(): i32;
 // @ts-ignore: decorator
 @external("kernel", "reboot")
 export declare function reboot(command: u32): i32;
-/** Becomes the program at `path`, with the arguments and the environment that this program was given. */
+/** Becomes the program at `path`, with the environment that this program was given, and with its arguments if wanted. */
 // @ts-ignore: decorator
 @external("kernel", "execve")
-export declare function execve(path: usize): i32;
+export declare function execve(path: usize, withArguments: i32): i32;
+// @ts-ignore: decorator
+@external("kernel", "fork")
+export declare function fork(): i32;
+// @ts-ignore: decorator
+@external("kernel", "setsid")
+export declare function setsid(): i32;
+// @ts-ignore: decorator
+@external("kernel", "dup2")
+export declare function dup2(from: i32, to: i32): i32;
+/** Waits until the child process `process` has ended; its number. */
+// @ts-ignore: decorator
+@external("kernel", "wait_for")
+export declare function waitFor(process: i32): i32;
+// @ts-ignore: decorator
+@external("kernel", "exit")
+export declare function exit(status: i32): void;
 
 export const AT_FDCWD: i32 = -100;
 export const AT_REMOVEDIR: i32 = 0x200;
@@ -114,6 +130,7 @@ export const O_WRONLY: i32 = 1;
 export const O_RDWR: i32 = 2;
 export const O_CREAT: i32 = 0o100;
 export const O_EXCL: i32 = 0o200;
+export const O_NOCTTY: i32 = 0o400;
 export const O_TRUNC: i32 = 0o1000;
 export const O_DIRECTORY: i32 = 0o200000;
 export const O_NOFOLLOW: i32 = 0o400000;

@@ -10,8 +10,15 @@ export const INFO: u8 = 6;
 const LINE_CAPACITY: i32 = 960;
 
 const line = new Writer(LINE_CAPACITY);
+/** Everything goes to the console, whatever the kernel's log level. */
+let isVerbose: bool = false;
 const message = new Writer(LINE_CAPACITY);
 const consoleLevel = memory.data(16);
+
+/** Has all lines shown on the console from now on. */
+export function sayOnConsole(): void {
+  isVerbose = true;
+}
 
 /** Starts the text of a log line; `say` sends it. */
 export function compose(): Writer {
@@ -27,16 +34,17 @@ export function compose(): Writer {
 export function say(level: u8): void {
   line.reset().byte(0x3c).byte(0x30 + level).literal(">lazyrd: ").text(message.toText()).byte(0x0a);
   const logged = writeFile(path("/dev/kmsg"), line, 0);
-  if (level == ERROR && (logged < 0 || !consoleShowsErrors())) {
+  const mustBeSeen = level == ERROR || isVerbose;
+  if (mustBeSeen && (logged < 0 || !consoleShows(level))) {
     line.reset().literal("lazyrd: ").text(message.toText()).literal("\r\n");
     writeFile(path("/dev/console"), line, 0);
   }
 }
 
-/** With `loglevel=3` and below the kernel keeps errors off the console; a machine that stops must say why. */
-function consoleShowsErrors(): bool {
+/** With `loglevel=3` and below the kernel keeps even errors off the console; a machine that stops must say why. */
+function consoleShows(level: u8): bool {
   const length = readSmallFile(path("/proc/sys/kernel/printk"), consoleLevel, 1);
-  return length == 1 && load<u8>(consoleLevel) > 0x30 + ERROR;
+  return length == 1 && load<u8>(consoleLevel) > 0x30 + level;
 }
 
 const outcomeText = new Writer(LINE_CAPACITY);

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
@@ -178,10 +179,37 @@ u32 Z_kernelZ_reboot(kernel_t *k, u32 command) {
   return answer(reboot((int)command));
 }
 
-u32 Z_kernelZ_execve(kernel_t *k, u32 path) {
-  const char *program = text(k, path);
-  k->arguments[0] = (char *)program;
-  return answer(execve(program, k->arguments, k->environment));
+u32 Z_kernelZ_execve(kernel_t *k, u32 path, u32 with_arguments) {
+  char *program = (char *)text(k, path);
+  char *alone[] = {program, NULL};
+  k->arguments[0] = program;
+  return answer(execve(program, with_arguments ? k->arguments : alone, k->environment));
+}
+
+/* The bare call: the C library's fork() also prepares threads and handlers, of which there are none. */
+u32 Z_kernelZ_fork(kernel_t *k) {
+  (void)k;
+  return answer(syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0));
+}
+
+u32 Z_kernelZ_setsid(kernel_t *k) {
+  (void)k;
+  return answer(setsid());
+}
+
+u32 Z_kernelZ_dup2(kernel_t *k, u32 from, u32 to) {
+  (void)k;
+  return answer(dup2((int)from, (int)to));
+}
+
+u32 Z_kernelZ_wait_for(kernel_t *k, u32 process) {
+  (void)k;
+  return answer(syscall(SYS_wait4, (int)process, NULL, 0, NULL));
+}
+
+void Z_kernelZ_exit(kernel_t *k, u32 status) {
+  (void)k;
+  _exit((int)status);
 }
 
 int main(int count, char **arguments, char **environment) {

@@ -22,6 +22,7 @@ import { encodeManifest, type Manifest } from "./manifest.ts";
 import { checkModuleConditions, type ModuleConditions, moduleTreatment } from "./module-signatures.ts";
 import { detectNextStage } from "./next-stage.ts";
 import type { ProgressListener } from "./progress.ts";
+import { requireUsableShell } from "./shell.ts";
 import { findModules, keptParts, lookForModules, type ModuleTree, readModules, requireSameRelease } from "./sources.ts";
 import { sendable, sendablePart, type Workforce, withThreads } from "./threads/index.ts";
 import { prepareUki, type UkiInputs } from "./uki.ts";
@@ -50,6 +51,8 @@ export interface BuildInputs {
   /** The first stage's program for the kernel's architecture. */
   readonly firstStageProgram: (architecture: Architecture) => Uint8Array;
   readonly drivers: DriverSelection;
+  /** The program that [first-stage] shell names. */
+  readonly shell?: InputFile | undefined;
   readonly config: BuildConfig;
   /** What a boot of this initrd read (docs/formats/profile.md): the image is laid out for it. */
   readonly profile?: InputFile | undefined;
@@ -99,6 +102,7 @@ async function buildWith(means: CompressionMeans, inputs: BuildInputs, output: O
 
   const profile = await readProfile(inputs.profile);
   const commandLine = config.boot["command-line"];
+  if (inputs.shell !== undefined) await requireUsableShell(inputs.shell);
 
   await progress("reading the initrd");
   // While threads unpack it, this one looks through the modules.
@@ -158,7 +162,9 @@ async function buildWith(means: CompressionMeans, inputs: BuildInputs, output: O
   const seed = seedOf(inputEntries, imageTree.settings);
   const writing = "writing the image";
   await progress(writing);
-  const bootBytes = sum([kept.early, inputs.kernel.bytes, ...files.map((file) => file.content)]) + SMALL_FILES_BYTES;
+  const shellBytes = inputs.shell?.bytes ?? new Uint8Array();
+  const bootFiles = [kept.early, inputs.kernel.bytes, shellBytes, ...files.map((file) => file.content)];
+  const bootBytes = sum(bootFiles) + SMALL_FILES_BYTES;
   // A unified kernel image holds all that is loaded once more.
   const copies = assembleUki === undefined ? 1 : 2;
   const { initrdPath } = imageLayout;
@@ -191,7 +197,12 @@ async function buildWith(means: CompressionMeans, inputs: BuildInputs, output: O
   const pack: typeof compress = (bytes, options) =>
     threads.run("pack", { bytes: sendable(bytes), ...options }, bytes.length);
   const [firstStage, imageDigest] = await Promise.all([
-    encodeFirstStage(firstStageTree(program, plan, files), kept, config["first-stage"].compression, pack),
+    encodeFirstStage(
+      firstStageTree(program, plan, files, inputs.shell?.bytes),
+      kept,
+      config["first-stage"].compression,
+      pack,
+    ),
     imageFile.elsewhere(threads.run("digest", wholeImage, image.sizeBytes)),
     imageFile.sync(),
     (async () => output.write(GENERATION_FILES.kernel, inputs.kernel.bytes))(),
@@ -232,7 +243,10 @@ async function buildWith(means: CompressionMeans, inputs: BuildInputs, output: O
       ...(initrdWithImage ? { [OPTIONAL_FILES.initrd]: initrdWithImage.entry } : {}),
       ...(uki === undefined ? {} : { [OPTIONAL_FILES.uki]: fileEntry(uki) }),
     },
-    inputs: inputEntries,
+    inputs: {
+      ...inputEntries,
+      ...(inputs.shell === undefined ? {} : { shell: fileEntry(inputs.shell.bytes) }),
+    },
     explanation: {
       ...explainPlan(plan, selection, sizes),
       ...(imageTree.transformations.length > 0 ? { image: imageTree.transformations } : {}),

@@ -31,6 +31,8 @@ const Config = z.strictObject({
       compression: z.enum(OUTPUT_METHODS).default("zstd"),
       drivers: z.union([z.enum(DRIVER_SETS), z.array(z.string().min(1)).min(1)]).default("generic"),
       accelerate: z.boolean().default(true),
+      // "" is none
+      shell: z.string().default(""),
     })
     .prefault({}),
   modules: z

@@ -60,13 +60,24 @@ export async function unpackModule(file: Uint8Array): Promise<Uint8Array> {
   return detectCompression(file) === undefined ? file : (await decompress(file)).output;
 }
 
-/** The tree of the first stage: /init and everything under /lazyrd. */
-export function firstStageTree(program: Uint8Array, plan: Plan, modules: readonly ModuleFile[]): Tree {
+/**
+ * The tree of the first stage: /init and everything under /lazyrd.
+ * @param shell - a program for people at the console
+ */
+export function firstStageTree(
+  program: Uint8Array,
+  plan: Plan,
+  modules: readonly ModuleFile[],
+  shell?: Uint8Array,
+): Tree {
   const tree = new Tree();
   tree.set("init", regularFile(program, { permissions: PROGRAM_PERMISSIONS }));
   tree.setWithParents("lazyrd/plan", regularFile(textBytes(encodePlan(plan))));
   if (plan.drivers.length > 0) {
     tree.setWithParents("lazyrd/drivers", regularFile(textBytes(encodeDrivers(plan.drivers))));
+  }
+  if (shell !== undefined) {
+    tree.setWithParents("lazyrd/sh", regularFile(shell, { permissions: PROGRAM_PERMISSIONS }));
   }
   for (const module of modules) {
     tree.setWithParents(`lazyrd/modules/${module.name}.ko`, regularFile(module.content));

@@ -14,6 +14,7 @@ import {
   SHT_STRTAB,
   SHT_SYMTAB,
 } from "../../src/formats/elf-module/index.ts";
+import { Elf64ProgramHeader, ET_EXEC } from "../../src/formats/elf-program/index.ts";
 
 export interface SampleSection {
   readonly name: string;
@@ -148,4 +149,24 @@ export function moduleWithSymbols(): Uint8Array {
   const modinfo = { name: ".modinfo", content: Buffer.from("license=GPL\0"), header: { sh_addralign: 1n } };
   const symbols = Array.from({ length: 20 }, (_, index) => ({ name: `local_${index}`, section: ".text" }));
   return relocatable([modinfo, { name: ".text" }], symbols);
+}
+
+/** As much of a program as its headers: one program header of each type. */
+export function sampleProgram({
+  types = [6, 1],
+  header = {},
+}: {
+  readonly types?: readonly number[];
+  readonly header?: Partial<StructOf<typeof Elf64Header>>;
+} = {}): Uint8Array {
+  const start = Elf64Header.encode({
+    e_ident: byteStringBytes("\x7fELF\x02\x01\x01"),
+    e_type: ET_EXEC,
+    e_machine: EM_X86_64,
+    e_phoff: BigInt(Elf64Header.size),
+    e_phentsize: Elf64ProgramHeader.size,
+    e_phnum: types.length,
+    ...header,
+  });
+  return Buffer.concat([start, ...types.map((p_type) => Elf64ProgramHeader.encode({ p_type }))]);
 }

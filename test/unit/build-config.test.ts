@@ -11,6 +11,7 @@ device = "LABEL=boot"
 compression = "gzip"
 drivers = ["nvme", "sd_mod"]
 accelerate = false
+shell = "/bin/busybox"
 
 [image]
 compression = "lz4hc"
@@ -55,7 +56,7 @@ describe("lazyrd.toml", () => {
     expect(defaultConfig()).toEqual({
       layout: "partition",
       location: { device: "" },
-      "first-stage": { compression: "zstd", drivers: "generic", accelerate: true },
+      "first-stage": { compression: "zstd", drivers: "generic", accelerate: true, shell: "" },
       image: {
         compression: "lz4",
         "cluster-size": "auto",
@@ -84,7 +85,7 @@ describe("lazyrd.toml", () => {
     expect(parseConfig(EVERYTHING)).toEqual({
       layout: "memory",
       location: { device: "LABEL=boot" },
-      "first-stage": { compression: "gzip", drivers: ["nvme", "sd_mod"], accelerate: false },
+      "first-stage": { compression: "gzip", drivers: ["nvme", "sd_mod"], accelerate: false, shell: "/bin/busybox" },
       image: {
         compression: "lz4hc",
         "cluster-size": 128,

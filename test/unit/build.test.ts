@@ -29,6 +29,7 @@ import {
   sampleBuild,
   sampleConfig,
 } from "../support/built-generation.ts";
+import { sampleProgram } from "../support/elf-samples.ts";
 import { sampleBzImage, sampleModules, signSample } from "../support/kernel-samples.ts";
 import { tempFolder } from "../support/temp.ts";
 
@@ -210,6 +211,29 @@ describe("the first stage", () => {
     const initrd = { path: "initrd.img", source: new MemorySource(encodeArchive(tree)) };
     const { carried } = await firstStageOf(await build(await sampleBuild({ modules: [], initrd })));
     expect(carried).toContain("erofs");
+  });
+});
+
+describe("a shell for the first stage", () => {
+  const withShell = async (bytes: Uint8Array) => build(await sampleBuild({ shell: { path: "sh", bytes } }));
+
+  test("comes along, and is named among the inputs", async () => {
+    const bytes = sampleProgram();
+    const generation = await withShell(bytes);
+    const { tree } = await firstStageOf(generation);
+    expect(fileContent(tree.get("lazyrd/sh")).equals(bytes)).toBe(true);
+    expect(tree.get("lazyrd/sh")?.permissions).toBe(0o755);
+    expect(generation.manifest.inputs["shell"]?.sizeBytes).toBe(bytes.length);
+    // Nothing else changes: the image is the same with and without it.
+    expect(generation.manifest.image).toEqual((await build(await sampleBuild())).manifest.image);
+  });
+
+  test.each([
+    ["needs libraries", sampleProgram({ types: [3] }), /sh as a shell: it needs libraries/],
+    ["is for another machine", sampleProgram({ header: { e_machine: 183 } }), /sh as a shell: it is not for x86-64/],
+    ["is no program", Buffer.from("#!/bin/sh".padEnd(99)), /sh: ELF program: /],
+  ])("is refused when it %s", async (_, bytes, message) => {
+    await expect(withShell(bytes)).rejects.toThrow(message);
   });
 });
 

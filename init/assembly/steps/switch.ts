@@ -50,7 +50,7 @@ export function switchStep(step: Step): bool {
     emptyDirectory(oldRoot, path("."), 0);
   }
   kernel.close(oldRoot);
-  return because(problem("cannot start ").text(program), kernel.execve(init.path()));
+  return because(problem("cannot start ").text(program), kernel.execve(init.path(), 1));
 }
 
 function announce(program: Text): void {

@@ -98,7 +98,8 @@ async function run(flags: BuildFlags): Promise<void> {
     drivers: selectDrivers(flags.drivers ?? config["first-stage"].drivers),
     config,
     imageInputs: imageInputs.inputs,
-    profile: readProfile(flags.profile ?? config.image.profile),
+    profile: readNamed(flags.profile ?? config.image.profile, "the profile"),
+    shell: readNamed(config["first-stage"].shell, "the shell"),
     moduleSigner: config.modules.signatures === "resign" ? readModuleSigner(config.modules, signer) : undefined,
     signRootHash: signRootHashWith(config["image-signature"]),
     uki: flags.uki ? { ...readUkiInputs(flags, config.uki), sign: signer && signWith(signer) } : undefined,
@@ -150,8 +151,8 @@ function signWith(signer: Signer): (program: Uint8Array) => Uint8Array {
   return (program) => signProgram(program, signer);
 }
 
-function readProfile(path: string): InputFile | undefined {
-  return path === "" ? undefined : { path, bytes: readInput(path, "the profile") };
+function readNamed(path: string, what: string): InputFile | undefined {
+  return path === "" ? undefined : { path, bytes: readInput(path, what) };
 }
 
 function summary(folder: string, initrdBytes: number, { manifest }: BuildResult): string {

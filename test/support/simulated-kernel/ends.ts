@@ -1,7 +1,9 @@
 /** How a run of the first stage ended. */
 export type End =
   /** It became another program. */
-  | { readonly kind: "exec"; readonly path: string }
+  | { readonly kind: "exec"; readonly path: string /** Without the kernel's arguments. */; readonly isAlone?: true }
+  /** A child process gave up. */
+  | { readonly kind: "exit"; readonly status: number }
   | { readonly kind: "reboot" }
   | { readonly kind: "poweroff" }
   /** PID 1 returned, or dm-verity met corruption that it was told to answer so. */

@@ -7,6 +7,7 @@ export const ERRNO = {
   ENXIO: 6,
   ENOEXEC: 8,
   EBADF: 9,
+  ECHILD: 10,
   EAGAIN: 11,
   ENOMEM: 12,
   EACCES: 13,

@@ -26,6 +26,12 @@ export interface KernelOptions {
   /** Checks the signature of a root hash, given as text; without it the kernel does not know the option for that. */
   readonly checkRootHash?: CheckRootHash;
   readonly modules?: Readonly<Record<string, SimulatedModule<SimulatedKernel>>>;
+  /** /proc/cmdline */
+  readonly commandLine?: string;
+  /** As which of the two processes fork(2) goes on; default: the one that called it, whose child ends at once. */
+  readonly forksInto?: "parent" | "child";
+  /** When somebody types on the console, in milliseconds after the start; default: never. */
+  readonly typedAfterMs?: number;
   /** `loglevel=`, default 7: everything but debugging. */
   readonly consoleLevel?: number;
   /** `panic=`, in seconds; default 0: stand still. */
@@ -59,6 +65,10 @@ export class SimulatedKernel {
   readonly descriptors = new DescriptorTable();
   readonly rootfs: FileSystem;
   readonly largestTransfer: number;
+  readonly commandLine: string;
+  readonly forksInto: "parent" | "child";
+  /** Somebody has typed on the console. */
+  hasInput = false;
   /** /proc/sys/kernel/panic */
   panicTimeout: number;
   readonly #devtmpfs = anonymousFileSystem("devtmpfs");
@@ -66,6 +76,12 @@ export class SimulatedKernel {
   constructor(options: KernelOptions) {
     this.log = new KernelLog(options.consoleLevel ?? 7);
     this.panicTimeout = options.panicTimeout ?? 0;
+    this.commandLine = options.commandLine ?? "";
+    this.forksInto = options.forksInto ?? "parent";
+    const type = (): void => {
+      this.hasInput = true;
+    };
+    if (options.typedAfterMs !== undefined) this.clock.schedule(options.typedAfterMs, type);
     this.largestTransfer = options.largestTransfer ?? Number.MAX_SAFE_INTEGER;
     this.rootfs = makeRootfs(options);
     this.mounts = new MountNamespace(
@@ -124,6 +140,8 @@ export class SimulatedKernel {
       },
     );
     proc.root.put("sys/kernel/panic", new FileInode(proc, 0o644, panic));
+    const commandLine = generated(() => `${this.commandLine}\n`);
+    proc.root.put("cmdline", new FileInode(proc, 0o444, commandLine));
     const printk = generated(() => `${this.log.consoleLevel}${CONSOLE_LEVELS}`);
     proc.root.put("sys/kernel/printk", new FileInode(proc, 0o644, printk));
     return proc;

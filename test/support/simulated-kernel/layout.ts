@@ -41,6 +41,8 @@ export const SockaddrNl = struct("sockaddr_nl", 12, { nl_family: u16(0), nl_pid:
 export const REBOOT_RESTART = 0x01234567;
 export const REBOOT_POWER_OFF = 0x4321fedc;
 
+/** tty_ioctl(4): makes a terminal that of the calling session. */
+export const TIOCSCTTY = 0x540e;
 /** linux/fs.h: the size of a block device in bytes. */
 export const BLKGETSIZE64 = 0x80081272;
 

@@ -148,6 +148,9 @@ export class OpenSink extends OpenFile {
   }
 }
 
+/** /dev/console: a terminal. */
+export class OpenConsole extends OpenSink {}
+
 export class OpenKernelLog extends OpenFile {
   readonly #log: KernelLog;
   readonly #now: () => number;
@@ -211,6 +214,12 @@ export class DescriptorTable {
     this.get(descriptor).close();
     this.#files.delete(descriptor);
     this.#closedByExec.delete(descriptor);
+  }
+
+  /** A second descriptor for the same file, which execve(2) does not close. */
+  duplicate(from: number, to: number): void {
+    this.#files.set(to, this.get(from));
+    this.#closedByExec.delete(to);
   }
 
   /** Closes what execve(2) closes. */

@@ -9,6 +9,7 @@ import * as linux from "./layout.ts";
 import type { Place } from "./mounts.ts";
 import {
   OpenBlockDevice,
+  OpenConsole,
   OpenDeviceMapper,
   OpenDirectory,
   type OpenFile,
@@ -41,6 +42,8 @@ function call<const S extends Signature>(
   return { signature, run: (args) => run(...(args as never)) };
 }
 
+/** The number of the only child that there ever is. */
+const CHILD = 2;
 const SHEBANG = "#!";
 const ELF_MAGIC = "\x7fELF";
 const EXECUTABLE_BITS = 0o111;
@@ -203,6 +206,7 @@ function deviceCalls(kernel: SimulatedKernel): Record<string, SystemCall> {
     ioctl: call(["number", "number", "buffer"], (descriptor, request, buffer) => {
       const file = descriptors.get(descriptor);
       if (file instanceof OpenLoopControl && request === linux.LOOP_CTL_GET_FREE) return kernel.loopDevices.getFree();
+      if (file instanceof OpenConsole && request >>> 0 === linux.TIOCSCTTY) return 0;
       if (file instanceof OpenDeviceMapper) kernel.deviceMapper.ioctl(request >>> 0, buffer);
       else if (file instanceof OpenBlockDevice && request >>> 0 === linux.BLKGETSIZE64) {
         Buffer.from(buffer.buffer, buffer.byteOffset, buffer.length).writeBigUInt64LE(BigInt(file.device.content.size));
@@ -236,14 +240,15 @@ function deviceCalls(kernel: SimulatedKernel): Record<string, SystemCall> {
       return 0;
     }),
     wait_readable: call(["number", "number"], (descriptor, timeoutMs) => {
-      const socket = socketOf(descriptor);
-      return clock.wait(timeoutMs, () => socket.isReadable) ? 1 : 0;
+      const file = descriptors.get(descriptor);
+      const isReadable = file instanceof OpenConsole ? () => kernel.hasInput : () => socketOf(descriptor).isReadable;
+      return clock.wait(timeoutMs, isReadable) ? 1 : 0;
     }),
   };
 }
 
 function processCalls(kernel: SimulatedKernel): Record<string, SystemCall> {
-  const { clock, mounts } = kernel;
+  const { clock, mounts, descriptors } = kernel;
   return {
     sleep: call(["number"], (milliseconds) => {
       clock.wait(milliseconds, () => false);
@@ -255,14 +260,27 @@ function processCalls(kernel: SimulatedKernel): Record<string, SystemCall> {
       if (command >>> 0 === linux.REBOOT_POWER_OFF) throw new Ended({ kind: "poweroff" });
       throw new KernelFault("EINVAL");
     }),
-    execve: call(["text"], (path) => {
+    fork: call([], () => (kernel.forksInto === "child" ? 0 : CHILD)),
+    setsid: call([], () => CHILD),
+    dup2: call(["number", "number"], (from, to) => {
+      descriptors.duplicate(from, to);
+      return to;
+    }),
+    wait_for: call(["number"], (process) => {
+      if (process !== CHILD) throw new KernelFault("ECHILD");
+      return process;
+    }),
+    exit: call(["number"], (status) => {
+      throw new Ended({ kind: "exit", status });
+    }),
+    execve: call(["text", "number"], (path, withArguments) => {
       const { inode, mount } = mounts.resolve(path);
       const mayRun = inode instanceof FileInode && (inode.permissions & EXECUTABLE_BITS) !== 0;
       if (!mayRun || (mount.flags & linux.MS_NOEXEC) !== 0) throw new KernelFault("EACCES");
       const text = byteStringFrom(inode.content.read());
       if (!text.startsWith(ELF_MAGIC) && !text.startsWith(SHEBANG)) throw new KernelFault("ENOEXEC");
       kernel.descriptors.exec();
-      throw new Ended({ kind: "exec", path });
+      throw new Ended(withArguments === 0 ? { kind: "exec", path, isAlone: true } : { kind: "exec", path });
     }),
   };
 }
@@ -324,7 +342,7 @@ function openSpecial(kernel: SimulatedKernel, inode: SpecialInode): OpenFile {
   if (is(numbers.loopControl)) return new OpenLoopControl();
   if (is(numbers.null)) return new OpenSink(() => undefined);
   if (!is(numbers.console)) throw new KernelFault("ENXIO");
-  return new OpenSink((bytes) => {
+  return new OpenConsole((bytes) => {
     kernel.log.console += byteStringFrom(bytes);
   });
 }
