@@ -77,14 +77,19 @@ export const STUB_SBAT =
 
 /** Something with all marks of a stub of systemd's. */
 export function sampleStub(
-  given: SampleProgram & { readonly version?: number; readonly kind?: "stub" | "addon" } = {},
+  given: SampleProgram & {
+    readonly version?: number;
+    readonly kind?: "stub" | "addon";
+    readonly more?: readonly SampleSection[];
+  } = {},
 ): Uint8Array {
-  const { version = 257, kind = "stub", ...program } = given;
+  const { version = 257, kind = "stub", more = [], ...program } = given;
   return sampleProgram(
     [
       { name: ".text", content: new Uint8Array(700).fill(0xc3) },
       { name: ".sbat", content: text(`${STUB_SBAT}\0`) },
       { name: ".sdmagic", content: text(`#### LoaderInfo: systemd-${kind} ${version}.3-1 ####\0`) },
+      ...more,
     ],
     program,
   );

@@ -1,3 +1,4 @@
+import { createPrivateKey, createPublicKey, sign } from "node:crypto";
 import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -10,6 +11,7 @@ import { readDdi } from "../../src/formats/ddi/index.ts";
 import { readModuleSignature } from "../../src/formats/elf-module/index.ts";
 import { readPe, sectionNamed } from "../../src/formats/pe/index.ts";
 import { describeSigner } from "../../src/inspect/signer.ts";
+import { createCertificate } from "../../src/keys/create-certificate.ts";
 import { checkProgramSignatures, keySigner, signRootHash } from "../../src/keys/index.ts";
 import { regularFile } from "../../src/tree/index.ts";
 import { sectionText } from "../../src/uki/index.ts";
@@ -74,6 +76,24 @@ function signerCommand(name: string): string {
       'process.stdout.write(sign("sha256", readFileSync(0), readFileSync(process.argv[2])));\n',
   );
   return `"${process.execPath}" "${signer}" "${key(`${name}.key`)}"`;
+}
+
+/** Another certificate for a key, valid at another time. */
+function certificateOf(name: string, validFrom: Date, validTo: Date): Uint8Array {
+  const privateKey = createPrivateKey(readFileSync(key(`${name}.key`)));
+  return createCertificate({
+    commonName: "again",
+    publicKey: createPublicKey(privateKey),
+    serial: Uint8Array.of(1),
+    validFrom,
+    validTo,
+    sign: (message) => sign("sha256", message, privateKey),
+  });
+}
+
+function lockedKey(name: string): string | Buffer {
+  const privateKey = createPrivateKey(readFileSync(key(`${name}.key`)));
+  return privateKey.export({ type: "pkcs8", format: "pem", cipher: "aes-256-cbc", passphrase: "word" });
 }
 
 const ukiArguments = (): string[] => ["--uki", "--stub", shop.path("stub")];
@@ -171,8 +191,25 @@ describe("lazyrd build --uki", () => {
       /the key does not belong to the certificate CN=lazyrd db/,
       ...[...ukiArguments(), "--key", key("PK.key"), "--certificate", key("db.crt")],
     );
+    writeFileSync(shop.path("expired.crt"), certificateOf("db", new Date("2020-01-01"), new Date("2020-02-01")));
+    refused(
+      /Cannot sign with the certificate CN=again: it expired on 2020-02-01/,
+      ...[...ukiArguments(), "--key", key("db.key"), "--certificate", shop.path("expired.crt")],
+    );
+    writeFileSync(shop.path("locked.key"), lockedKey("db"));
+    refused(
+      /Cannot read the private key: it is encrypted\nhint: .*--passphrase-file/,
+      ...[...ukiArguments(), "--key", shop.path("locked.key"), "--certificate", key("db.crt")],
+    );
+    const code = (address: number) => ({ name: `.${address}`, content: text("code"), address });
+    writeFileSync(shop.path("overlapping"), sampleStub({ more: [code(0x9000), code(0x9002)] }));
+    refused(/sections: section "\.36864" and section "\.36866" overlap/, "--uki", "--stub", shop.path("overlapping"));
     config = `[boot]\ncommand-line = "${"x".repeat(2048)}"\n`;
     refused(/Cannot use a command line of 2048 bytes: the kernel takes 2047/, ...ukiArguments());
+    config = `[uki]\nprofiles = [${Array.from({ length: 100 }, (_, number) => `{ id = "p${number}" }`)}]\n`;
+    refused(/Cannot write \d+ sections: the header has room for \d+; take another stub/, ...ukiArguments());
+    config = `[image-signature]\nkey = "${key("image.key")}"\ncertificate = "${key("db.crt")}"\n`;
+    refused(/the key does not belong to the certificate CN=lazyrd db/);
     config = "";
     writeFileSync(shop.inputs.kernel, sampleBzImage());
     refused(/Cannot put this kernel into a unified kernel image/, ...ukiArguments());
@@ -282,11 +319,11 @@ describe("lazyrd sign", () => {
     writeFileSync(shop.path("program.efi"), program);
   });
 
-  const sign = (...more: string[]) => lazyrd(["sign", shop.path("program.efi"), "-o", shop.path("out.efi"), ...more]);
+  const signed = (...more: string[]) => lazyrd(["sign", shop.path("program.efi"), "-o", shop.path("out.efi"), ...more]);
   const withKey = (name: string): string[] => ["--key", key(`${name}.key`), "--certificate", key(`${name}.crt`)];
 
   test("adds a signature, in place too, and removes all of them", () => {
-    expect(sign(...withKey("db")).stdout).toBe(`${shop.path("out.efi")}: signed by CN=lazyrd db\n`);
+    expect(signed(...withKey("db")).stdout).toBe(`${shop.path("out.efi")}: signed by CN=lazyrd db\n`);
     expect(subjects(shop.path("out.efi"))).toEqual(["CN=lazyrd db"]);
     const out = shop.path("out.efi");
     expect(lazyrd(["sign", out, "-o", out, ...withKey("image")]).status).toBe(0);
@@ -298,15 +335,15 @@ describe("lazyrd sign", () => {
 
   test("asks a program for the signature", () => {
     const command = signerCommand("db");
-    expect(sign("--signer", command, "--certificate", key("db.crt")).status).toBe(0);
+    expect(signed("--signer", command, "--certificate", key("db.crt")).status).toBe(0);
     const theirs = readFileSync(shop.path("out.efi"));
-    sign(...withKey("db"));
+    signed(...withKey("db"));
     expect(readFileSync(shop.path("out.efi")).equals(theirs)).toBe(true);
-    expect(sign("--signer", "exit 3", "--certificate", key("db.crt"))).toMatchObject({
+    expect(signed("--signer", "exit 3", "--certificate", key("db.crt"))).toMatchObject({
       status: 1,
       stderr: "lazyrd: Cannot run exit 3: exit status 3\n",
     });
-    expect(sign("--signer", "cat >/dev/null; echo no", "--certificate", key("db.crt")).stderr).toMatch(
+    expect(signed("--signer", "cat >/dev/null; echo no", "--certificate", key("db.crt")).stderr).toMatch(
       /the signer does not belong to the certificate/,
     );
   });
@@ -316,25 +353,25 @@ describe("lazyrd sign", () => {
     writeFileSync(shop.path("word"), "open sesame\n");
     expect(lazyrd(["keys", "create", locked, "--passphrase-file", shop.path("word")]).status).toBe(0);
     const files = ["--key", join(locked, "db.key"), "--certificate", join(locked, "db.crt")];
-    expect(sign(...files)).toMatchObject({
+    expect(signed(...files)).toMatchObject({
       status: 2,
       stderr:
         "lazyrd: Cannot read the private key: it is encrypted\n" +
         "hint: give its passphrase with --passphrase-file FILE or in the environment variable LAZYRD_PASSPHRASE\n",
     });
-    expect(sign(...files, "--passphrase-file", shop.path("word")).status).toBe(0);
+    expect(signed(...files, "--passphrase-file", shop.path("word")).status).toBe(0);
     const argv = ["sign", shop.path("program.efi"), "-o", shop.path("out.efi"), ...files];
     expect(lazyrd(argv, { env: { LAZYRD_PASSPHRASE: "open sesame" } }).status).toBe(0);
     expect(lazyrd(argv, { env: { LAZYRD_PASSPHRASE: "wrong" } }).stderr).toMatch(/the passphrase is not the right one/);
   });
 
   test("refuses without a key, and what is no program", () => {
-    expect(sign()).toMatchObject({
+    expect(signed()).toMatchObject({
       status: 2,
       stderr: expect.stringMatching(/^lazyrd: Cannot sign without a key\nhint: /),
     });
     writeFileSync(shop.path("program.efi"), "text");
-    expect(sign(...withKey("db"))).toMatchObject({
+    expect(signed(...withKey("db"))).toMatchObject({
       status: 1,
       stderr: expect.stringMatching(/^lazyrd: \S+program\.efi: .*Cannot read an EFI program/),
     });
