@@ -1,9 +1,19 @@
 // Builds what a checkout needs to run: the first stage (init/ to dist/first-stage) and the programs (dist/*.js).
 // A part is built again only when one of its inputs is newer than its outputs.
 import { execFileSync } from "node:child_process";
-import { chmodSync, copyFileSync, existsSync, mkdirSync, readdirSync, statSync } from "node:fs";
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { mergeDataSegments } from "./merge-data-segments.mjs";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const inRoot = (...parts) => join(ROOT, ...parts);
@@ -55,7 +65,8 @@ function buildFirstStage() {
   const output = inRoot("dist", "first-stage");
   const inputs = ["assembly", "shim", "asconfig.json"].map((name) => inRoot("init", name));
   const outputs = [join(output, "init-x86_64"), join(output, "init.wasm")];
-  if (!outdated(outputs, [...inputs, inRoot("scripts", "build.mjs")])) return;
+  const scripts = ["build.mjs", "merge-data-segments.mjs"].map((name) => inRoot("scripts", name));
+  if (!outdated(outputs, [...inputs, ...scripts])) return;
   console.error("Building the first stage");
   mkdirSync(build, { recursive: true });
   mkdirSync(output, { recursive: true });
@@ -65,7 +76,9 @@ function buildFirstStage() {
     "--baseDir",
     inRoot("init"),
   ]);
-  run("wasm2c", [join(build, "init.wasm"), "-o", join(build, "init.c")]);
+  const module = join(build, "init.wasm");
+  writeFileSync(module, mergeDataSegments(readFileSync(module)));
+  run("wasm2c", [module, "-o", join(build, "init.c")]);
   const objects = [
     { source: join(build, "init.c"), warnings: ["-w"] },
     { source: inRoot("init", "shim", "runtime.c"), warnings: ["-Wall", "-Wextra", "-Werror"] },
