@@ -60,23 +60,36 @@ function run(program, args) {
   }
 }
 
-function buildFirstStage() {
-  const build = inRoot("init", "build");
+/**
+ * The first stage is built twice from the same sources: a boot from a disk has no use for 33 kB of network code in its
+ * PID 1. `NETWORK` is a constant there, so that the compiler leaves out what it rules out.
+ */
+const FIRST_STAGES = [
+  { name: "init", network: 0 },
+  { name: "init-network", network: 1 },
+];
+
+function buildFirstStages() {
   const output = inRoot("dist", "first-stage");
   const inputs = ["assembly", "shim", "asconfig.json"].map((name) => inRoot("init", name));
-  const outputs = [join(output, "init-x86_64"), join(output, "init.wasm")];
   const scripts = ["build.mjs", "merge-data-segments.mjs"].map((name) => inRoot("scripts", name));
-  if (!outdated(outputs, [...inputs, ...scripts])) return;
-  console.error("Building the first stage");
+  for (const { name, network } of FIRST_STAGES) {
+    const outputs = [join(output, `${name}-x86_64`), join(output, `${name}.wasm`)];
+    if (!outdated(outputs, [...inputs, ...scripts])) continue;
+    console.error(network ? "Building the first stage with network" : "Building the first stage");
+    mkdirSync(output, { recursive: true });
+    buildFirstStage(network, ...outputs);
+  }
+}
+
+function buildFirstStage(network, programOutput, moduleOutput) {
+  const build = inRoot("init", "build", network ? "network" : "local");
   mkdirSync(build, { recursive: true });
-  mkdirSync(output, { recursive: true });
-  run(inRoot("node_modules", ".bin", "asc"), [
-    "--config",
-    inRoot("init", "asconfig.json"),
-    "--baseDir",
-    inRoot("init"),
-  ]);
   const module = join(build, "init.wasm");
+  run(inRoot("node_modules", ".bin", "asc"), [
+    ...["--config", inRoot("init", "asconfig.json"), "--baseDir", inRoot("init")],
+    ...["--use", `NETWORK=${network}`, "--outFile", module, "--textFile", join(build, "init.wat")],
+  ]);
   writeFileSync(module, mergeDataSegments(readFileSync(module)));
   run("wasm2c", [module, "-o", join(build, "init.c")]);
   const objects = [
@@ -89,8 +102,8 @@ function buildFirstStage() {
     return object;
   });
   run(MUSL_GCC, [...C_FLAGS, "-o", join(build, "init"), ...objects]);
-  copyFileSync(join(build, "init.wasm"), join(output, "init.wasm"));
-  copyFileSync(join(build, "init"), join(output, "init-x86_64"));
+  copyFileSync(module, moduleOutput);
+  copyFileSync(join(build, "init"), programOutput);
 }
 
 function buildCodec() {
@@ -139,6 +152,6 @@ function buildPrograms() {
   bundle(inRoot("src", "build", "threads", "worker.ts"), inRoot("dist", "worker.js"), REQUIRE);
 }
 
-buildFirstStage();
+buildFirstStages();
 buildCodec();
 buildPrograms();

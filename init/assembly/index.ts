@@ -12,11 +12,13 @@ import { because, compose, ERROR, INFO, outcome, problem, say } from "./report";
 import { hasShell, openShell } from "./shell";
 import { coldplugStep } from "./steps/coldplug";
 import { deviceStep } from "./steps/device";
+import { fetchStep } from "./steps/fetch";
 import { forwardStep } from "./steps/forward";
 import { graftStep } from "./steps/graft";
 import { loopStep } from "./steps/loop";
 import { modulesStep, tryModulesStep } from "./steps/modules";
 import { mountStep } from "./steps/mount";
+import { networkStep } from "./steps/network";
 import { overlayStep } from "./steps/overlay";
 import { signedStep } from "./steps/signed";
 import { switchStep } from "./steps/switch";
@@ -94,6 +96,8 @@ function carryOut(step: Step): bool {
   if (verb.equals("graft")) return graftStep(step);
   if (verb.equals("forward")) return forwardStep(step);
   if (verb.equals("switch")) return switchStep(step);
+  if (NETWORK != 0 && verb.equals("network")) return networkStep(step);
+  if (NETWORK != 0 && verb.equals("fetch")) return fetchStep(step);
   problem("unknown step");
   return false;
 }

@@ -22,6 +22,9 @@ export declare function pread(descriptor: i32, buffer: usize, length: i32, offse
 @external("kernel", "write")
 export declare function write(descriptor: i32, buffer: usize, length: i32): i32;
 // @ts-ignore: decorator
+@external("kernel", "pwrite")
+export declare function pwrite(descriptor: i32, buffer: usize, length: i32, offset: i64): i32;
+// @ts-ignore: decorator
 @external("kernel", "getdents64")
 export declare function getdents64(descriptor: i32, buffer: usize, length: i32): i32;
 // @ts-ignore: decorator
@@ -82,6 +85,22 @@ export declare function socket(family: i32, type: i32, protocol: i32): i32;
 // @ts-ignore: decorator
 @external("kernel", "bind")
 export declare function bind(descriptor: i32, address: usize, length: i32): i32;
+// @ts-ignore: decorator
+@external("kernel", "connect")
+export declare function connect(descriptor: i32, address: usize, length: i32): i32;
+// @ts-ignore: decorator
+@external("kernel", "sendto")
+export declare function sendto(descriptor: i32, buffer: usize, length: i32, address: usize, addressLength: i32): i32;
+// @ts-ignore: decorator
+@external("kernel", "setsockopt")
+export declare function setsockopt(descriptor: i32, level: i32, option: i32, value: usize, length: i32): i32;
+/** Waits until `descriptor` can be written to, or has failed, or `timeoutMs` have passed; 1 when so, 0 when not. */
+// @ts-ignore: decorator
+@external("kernel", "wait_writable")
+export declare function waitWritable(descriptor: i32, timeoutMs: i32): i32;
+// @ts-ignore: decorator
+@external("kernel", "memfd_create")
+export declare function memfdCreate(name: usize, flags: i32): i32;
 /** Waits until `descriptor` can be read or `timeoutMs` have passed; 1 when it can be read, 0 when not. */
 // @ts-ignore: decorator
 @external("kernel", "wait_readable")
@@ -153,17 +172,26 @@ export const S_IFLNK: i32 = 0o120000;
 /** <linux/keyctl.h>: a keyring of this thread alone, made when it is first used, and gone when it becomes another program. */
 export const KEY_SPEC_THREAD_KEYRING: i32 = -1;
 
+export const AF_INET: i32 = 2;
 export const AF_NETLINK: i32 = 16;
+export const SOCK_STREAM: i32 = 1;
+export const SOCK_DGRAM: i32 = 2;
 export const SOCK_RAW: i32 = 3;
 export const SOCK_CLOEXEC: i32 = 0o2000000;
 export const SOCK_NONBLOCK: i32 = 0o4000;
+export const NETLINK_ROUTE: i32 = 0;
 export const NETLINK_KOBJECT_UEVENT: i32 = 15;
+export const SOL_SOCKET: i32 = 1;
+export const SO_BROADCAST: i32 = 6;
+export const SO_BINDTODEVICE: i32 = 25;
+export const MFD_CLOEXEC: i32 = 1;
 
 export const REBOOT_RESTART: u32 = 0x01234567;
 export const REBOOT_POWER_OFF: u32 = 0x4321fedc;
 
 export const ENOENT: i32 = 2;
 export const EIO: i32 = 5;
+export const EAGAIN: i32 = 11;
 export const EBUSY: i32 = 16;
 export const EEXIST: i32 = 17;
 export const ENODEV: i32 = 19;
@@ -171,3 +199,6 @@ export const EINVAL: i32 = 22;
 export const ENOEXEC: i32 = 8;
 export const ENAMETOOLONG: i32 = 36;
 export const ELOOP: i32 = 40;
+export const ECONNRESET: i32 = 104;
+export const ETIMEDOUT: i32 = 110;
+export const EINPROGRESS: i32 = 115;

@@ -98,6 +98,13 @@ function errorName(errno: i32): string {
     case 65: return "an algorithm that this kernel does not have (ENOPKG)";
     case 74: return "not a valid signature (EBADMSG)";
     case 95: return "not supported (EOPNOTSUPP)";
+    case 99: return "address not available (EADDRNOTAVAIL)";
+    case 100: return "network is down (ENETDOWN)";
+    case 101: return "network is unreachable (ENETUNREACH)";
+    case kernel.ECONNRESET: return "connection broken off (ECONNRESET)";
+    case kernel.ETIMEDOUT: return "timed out (ETIMEDOUT)";
+    case 111: return "connection refused (ECONNREFUSED)";
+    case 113: return "no route to host (EHOSTUNREACH)";
     case 117: return "structure needs cleaning (EUCLEAN)";
     case 126: return "required key not available (ENOKEY)";
     case 122: return "quota exceeded (EDQUOT)";

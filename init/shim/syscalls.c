@@ -64,6 +64,10 @@ u32 Z_kernelZ_write(kernel_t *k, u32 descriptor, u32 buffer, u32 length) {
   return answer(write((int)descriptor, bytes(k, buffer, length), length));
 }
 
+u32 Z_kernelZ_pwrite(kernel_t *k, u32 descriptor, u32 buffer, u32 length, u64 offset) {
+  return answer(pwrite((int)descriptor, bytes(k, buffer, length), length, (off_t)offset));
+}
+
 u32 Z_kernelZ_getdents64(kernel_t *k, u32 descriptor, u32 buffer, u32 length) {
   return answer(syscall(SYS_getdents64, (int)descriptor, bytes(k, buffer, length), length));
 }
@@ -147,6 +151,28 @@ u32 Z_kernelZ_socket(kernel_t *k, u32 family, u32 type, u32 protocol) {
 
 u32 Z_kernelZ_bind(kernel_t *k, u32 descriptor, u32 address, u32 length) {
   return answer(bind((int)descriptor, bytes(k, address, length), length));
+}
+
+u32 Z_kernelZ_connect(kernel_t *k, u32 descriptor, u32 address, u32 length) {
+  return answer(connect((int)descriptor, bytes(k, address, length), length));
+}
+
+u32 Z_kernelZ_sendto(kernel_t *k, u32 descriptor, u32 buffer, u32 length, u32 address, u32 address_length) {
+  return answer(sendto((int)descriptor, bytes(k, buffer, length), length, 0, bytes(k, address, address_length), address_length));
+}
+
+u32 Z_kernelZ_setsockopt(kernel_t *k, u32 descriptor, u32 level, u32 option, u32 value, u32 length) {
+  return answer(setsockopt((int)descriptor, (int)level, (int)option, bytes(k, value, length), length));
+}
+
+u32 Z_kernelZ_wait_writable(kernel_t *k, u32 descriptor, u32 timeout_ms) {
+  struct pollfd wanted = {.fd = (int)descriptor, .events = POLLOUT};
+  (void)k;
+  return answer(poll(&wanted, 1, (int)timeout_ms));
+}
+
+u32 Z_kernelZ_memfd_create(kernel_t *k, u32 name, u32 flags) {
+  return answer(syscall(SYS_memfd_create, text(k, name), flags));
 }
 
 u32 Z_kernelZ_wait_readable(kernel_t *k, u32 descriptor, u32 timeout_ms) {

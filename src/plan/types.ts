@@ -13,6 +13,8 @@ export const VERBS = {
   candidate: "one of several ways, tried when those before it came to nothing",
   end: "here the boot goes on, whichever candidate it was",
   device: "waits for a partition",
+  network: "brings a wired network interface up",
+  fetch: "fetches a file by HTTP into memory",
   loop: "shows a file, or a part of one, as a device",
   verity: "opens the image, every block checked against the root hash",
   signed: "opens the newest image whose root hash is signed by a key that the kernel trusts",

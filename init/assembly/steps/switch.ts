@@ -7,6 +7,7 @@ import { PATH_MAX, Text, Writer, path } from "../text";
 import { timelineStart, writeTimeline } from "../timeline";
 import { modulesLoaded } from "./modules";
 import { releaseVerityDevices } from "../verity-device";
+import { releaseNetwork } from "./network";
 
 /** The file systems of the kernel's interfaces, which go along into every root; the way to the kernel log is the last. */
 const API_FILE_SYSTEMS: StaticArray<string> = ["/proc", "/sys", "/run", "/dev"];
@@ -30,6 +31,7 @@ export function switchStep(step: Step): bool {
   const root = step.word(1);
   const program = step.word(2);
   releaseVerityDevices();
+  if (NETWORK != 0) releaseNetwork();
   const written = writeTimeline();
   if (written < 0) return because(problem("cannot write /run/lazyrd/timeline.json"), written);
   announce(program);

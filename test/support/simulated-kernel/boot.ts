@@ -1,9 +1,10 @@
 import { FormatError } from "../../../src/bytes/index.ts";
+import type { Argument, SystemCall } from "./call.ts";
 import { type End, Ended } from "./ends.ts";
 import { ERRNO, KernelFault } from "./errno.ts";
 import { type Call, type Fault, FaultInjector } from "./faults.ts";
 import { type KernelOptions, SimulatedKernel } from "./kernel.ts";
-import { type Argument, type SystemCall, systemCalls } from "./system-calls.ts";
+import { systemCalls } from "./system-calls.ts";
 import { UserMemory } from "./user-memory.ts";
 
 /** What passes between two system calls. */

@@ -3,18 +3,19 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const REPOSITORY = fileURLToPath(new URL("../../..", import.meta.url));
-const PROGRAM = join(REPOSITORY, "dist", "first-stage", "init.wasm");
+const PROGRAMS = join(REPOSITORY, "dist", "first-stage");
 const SOURCES = join(REPOSITORY, "init", "assembly");
 
 /**
  * The first stage as it is shipped, before wasm2c makes C of it.
  * @throws Error when it was not built, or its sources are newer: a test must not judge another program.
  */
-export function firstStage(): WebAssembly.Module {
-  if (!existsSync(PROGRAM) || newest(SOURCES) > statSync(PROGRAM).mtimeMs) {
-    throw new Error(`Cannot test ${PROGRAM}: it is older than its sources. Run: npm run build`);
+export function firstStage(name: "init" | "init-network" = "init"): WebAssembly.Module {
+  const program = join(PROGRAMS, `${name}.wasm`);
+  if (!existsSync(program) || newest(SOURCES) > statSync(program).mtimeMs) {
+    throw new Error(`Cannot test ${program}: it is older than its sources. Run: npm run build`);
   }
-  return new WebAssembly.Module(readFileSync(PROGRAM));
+  return new WebAssembly.Module(readFileSync(program));
 }
 
 function newest(path: string): number {

@@ -10,4 +10,5 @@ export { firstStage } from "./first-stage.ts";
 export { type KernelOptions, SimulatedKernel } from "./kernel.ts";
 export type { LogRecord } from "./kernel-log.ts";
 export { moduleFile, type SimulatedModule } from "./modules.ts";
+export type { Connection, Datagram, Endpoint, InterfaceFacts, Peer } from "./network.ts";
 export { standardModules } from "./standard-modules.ts";

@@ -12,6 +12,7 @@ import { DEVICE_NUMBERS } from "./layout.ts";
 import { LoopDevices } from "./loop-devices.ts";
 import { ModuleLoader, type SimulatedModule } from "./modules.ts";
 import { MountNamespace } from "./mounts.ts";
+import { SimulatedNetwork } from "./network.ts";
 import { DescriptorTable } from "./open-files.ts";
 import { Uevents } from "./uevents.ts";
 
@@ -42,6 +43,8 @@ export interface KernelOptions {
   readonly takenLoopDevices?: number;
   /** read(2) and write(2) of regular files never move more bytes than this at once. */
   readonly largestTransfer?: number;
+  /** MemAvailable of /proc/meminfo; undefined: a kernel that does not say. */
+  readonly memoryAvailableKib?: number;
 }
 
 /** How long after its start the kernel runs /init. */
@@ -59,11 +62,13 @@ export class SimulatedKernel {
   readonly blockDevices: BlockDevices;
   readonly buses: Buses;
   readonly keyrings = new Keyrings();
+  readonly network: SimulatedNetwork;
   readonly deviceMapper: DeviceMapper;
   readonly loopDevices: LoopDevices;
   readonly modules: ModuleLoader<SimulatedKernel>;
   readonly descriptors = new DescriptorTable();
   readonly rootfs: FileSystem;
+  readonly proc: FileSystem;
   readonly largestTransfer: number;
   readonly commandLine: string;
   readonly forksInto: "parent" | "child";
@@ -88,12 +93,14 @@ export class SimulatedKernel {
       this.rootfs,
       options.pivotRootFromRootfs ? anonymousFileSystem("nullfs") : undefined,
     );
+    this.proc = this.#makeProc(options);
     const sysfs = anonymousFileSystem("sysfs");
     for (const folder of ["class/block", "bus", "devices"]) sysfs.root.directory(folder);
     const devtmpfs = this.#devtmpfs;
     this.buses = new Buses(sysfs, this.uevents);
+    this.network = new SimulatedNetwork(this.clock, sysfs);
     this.blockDevices = new BlockDevices({ clock: this.clock, devtmpfs, sysfs, uevents: this.uevents });
-    this.fileSystems = new FileSystems({ devtmpfs, sysfs, proc: this.#makeProc() }, this.blockDevices, this.mounts);
+    this.fileSystems = new FileSystems({ devtmpfs, sysfs, proc: this.proc }, this.blockDevices, this.mounts);
     this.deviceMapper = new DeviceMapper(
       {
         blockDevices: this.blockDevices,
@@ -131,7 +138,7 @@ export class SimulatedKernel {
     this.mounts.unmount(root, true);
   }
 
-  #makeProc(): FileSystem {
+  #makeProc({ memoryAvailableKib }: KernelOptions): FileSystem {
     const proc = anonymousFileSystem("proc");
     const panic = generated(
       () => `${this.panicTimeout}\n`,
@@ -144,6 +151,11 @@ export class SimulatedKernel {
     proc.root.put("cmdline", new FileInode(proc, 0o444, commandLine));
     const printk = generated(() => `${this.log.consoleLevel}${CONSOLE_LEVELS}`);
     proc.root.put("sys/kernel/printk", new FileInode(proc, 0o644, printk));
+    const available = memoryAvailableKib === undefined ? "" : `MemAvailable:   ${memoryAvailableKib} kB\n`;
+    const memory = generated(
+      () => `MemTotal:        8000000 kB\nMemFree:         7000000 kB\n${available}Buffers: 0 kB\n`,
+    );
+    proc.root.put("meminfo", new FileInode(proc, 0o444, memory));
     return proc;
   }
 }

@@ -31,10 +31,18 @@ export const NAME_MAX = 255;
 export const UMASK = 0o022;
 
 // linux/netlink.h, linux/socket.h
+export const AF_INET = 2;
 export const AF_NETLINK = 16;
+export const NETLINK_ROUTE = 0;
 export const NETLINK_KOBJECT_UEVENT = 15;
 export const SOCKET_TYPE_MASK = 0xf;
+export const SOCK_STREAM = 1;
+export const SOCK_DGRAM = 2;
 export const SOCK_RAW = 3;
+export const SOL_SOCKET = 1;
+export const SO_BROADCAST = 6;
+export const SO_BINDTODEVICE = 25;
+export const MFD_CLOEXEC = 1;
 export const SockaddrNl = struct("sockaddr_nl", 12, { nl_family: u16(0), nl_pid: u32(4), nl_groups: u32(8) });
 
 // linux/reboot.h

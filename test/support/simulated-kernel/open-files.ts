@@ -20,6 +20,10 @@ export abstract class OpenFile {
     throw new KernelFault("EINVAL");
   }
 
+  writeAt(_offset: number, _bytes: Uint8Array): number {
+    throw new KernelFault("EINVAL");
+  }
+
   /** Where relative paths begin. */
   get place(): Place {
     throw new KernelFault("ENOTDIR");
@@ -62,10 +66,15 @@ export class OpenRegularFile extends OpenFile {
   }
 
   override write(bytes: Uint8Array): number {
+    const length = this.writeAt(this.#position, bytes);
+    this.#position += length;
+    return length;
+  }
+
+  override writeAt(offset: number, bytes: Uint8Array): number {
     if (!this.#access.write || this.inode.content.write === undefined) throw new KernelFault("EBADF");
     const part = bytes.subarray(0, this.#largestTransfer);
-    this.inode.content.write(part, this.#position);
-    this.#position += part.length;
+    this.inode.content.write(part, offset);
     return part.length;
   }
 }

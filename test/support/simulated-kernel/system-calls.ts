@@ -1,5 +1,6 @@
 import { alignUp, byteStringBytes, byteStringFrom } from "../../../src/bytes/index.ts";
 import { FILE_TYPE_BITS, kindOfMode, PERMISSIONS_MASK } from "../../../src/tree/index.ts";
+import { call, type SystemCall } from "./call.ts";
 import { Ended } from "./ends.ts";
 import { KernelFault } from "./errno.ts";
 import { MAGIC } from "./file-systems.ts";
@@ -17,30 +18,8 @@ import {
   OpenLoopControl,
   OpenRegularFile,
   OpenSink,
-  OpenSocket,
 } from "./open-files.ts";
-
-/** What a call takes: a number, a path or other text, a buffer (address and length), a 64-bit number. */
-export interface Argument {
-  readonly number: number;
-  readonly text: string;
-  readonly buffer: Uint8Array;
-  readonly long: bigint;
-}
-type Signature = readonly (keyof Argument)[];
-
-/** A system call: what it takes and what it does. Returns the result. */
-export interface SystemCall {
-  readonly signature: Signature;
-  run(args: readonly Argument[keyof Argument][]): number;
-}
-
-function call<const S extends Signature>(
-  signature: S,
-  run: (...args: { [K in keyof S]: Argument[S[K]] }) => number,
-): SystemCall {
-  return { signature, run: (args) => run(...(args as never)) };
-}
+import { socketCalls } from "./socket-calls.ts";
 
 /** The number of the only child that there ever is. */
 const CHILD = 2;
@@ -56,6 +35,7 @@ export function systemCalls(kernel: SimulatedKernel): Readonly<Record<string, Sy
     ...treeCalls(kernel),
     ...mountCalls(kernel),
     ...deviceCalls(kernel),
+    ...socketCalls(kernel),
     ...processCalls(kernel),
   };
 }
@@ -77,6 +57,9 @@ function fileCalls(kernel: SimulatedKernel): Record<string, SystemCall> {
       fill(buffer, descriptors.get(descriptor).readAt(Number(offset), buffer.length)),
     ),
     write: call(["number", "buffer"], (descriptor, buffer) => descriptors.get(descriptor).write(buffer.slice())),
+    pwrite: call(["number", "buffer", "long"], (descriptor, buffer, offset) =>
+      descriptors.get(descriptor).writeAt(Number(offset), buffer.slice()),
+    ),
     getdents64: call(["number", "buffer"], (descriptor, buffer) => listDirectory(descriptors.get(descriptor), buffer)),
     readlinkat: call(["number", "text", "buffer"], (directory, path, buffer) => {
       const { inode } = kernel.mounts.resolve(path, { from: startOf(kernel, directory), follow: false });
@@ -196,12 +179,7 @@ function mountCalls(kernel: SimulatedKernel): Record<string, SystemCall> {
 }
 
 function deviceCalls(kernel: SimulatedKernel): Record<string, SystemCall> {
-  const { descriptors, clock } = kernel;
-  const socketOf = (descriptor: number) => {
-    const file = descriptors.get(descriptor);
-    if (!(file instanceof OpenSocket)) throw new KernelFault("EINVAL");
-    return file.socket;
-  };
+  const { descriptors } = kernel;
   return {
     ioctl: call(["number", "number", "buffer"], (descriptor, request, buffer) => {
       const file = descriptors.get(descriptor);
@@ -224,25 +202,6 @@ function deviceCalls(kernel: SimulatedKernel): Record<string, SystemCall> {
       if (!(file instanceof OpenRegularFile)) throw new KernelFault("EINVAL");
       kernel.modules.load(file.inode.content.read());
       return 0;
-    }),
-    socket: call(["number", "number", "number"], (family, type, protocol) => {
-      if (family !== linux.AF_NETLINK || protocol !== linux.NETLINK_KOBJECT_UEVENT)
-        throw new KernelFault("EAFNOSUPPORT");
-      // A socket that waits would make the program stand still after it has read the last event.
-      if ((type & linux.SOCKET_TYPE_MASK) !== linux.SOCK_RAW || (type & linux.O_NONBLOCK) === 0)
-        throw new KernelFault("EINVAL");
-      return descriptors.add(new OpenSocket(kernel.uevents.open()), (type & linux.O_CLOEXEC) !== 0);
-    }),
-    bind: call(["number", "buffer"], (descriptor, buffer) => {
-      const { nl_family, nl_groups } = linux.SockaddrNl.parse(buffer);
-      if (nl_family !== linux.AF_NETLINK) throw new KernelFault("EINVAL");
-      socketOf(descriptor).bind(nl_groups);
-      return 0;
-    }),
-    wait_readable: call(["number", "number"], (descriptor, timeoutMs) => {
-      const file = descriptors.get(descriptor);
-      const isReadable = file instanceof OpenConsole ? () => kernel.hasInput : () => socketOf(descriptor).isReadable;
-      return clock.wait(timeoutMs, isReadable) ? 1 : 0;
     }),
   };
 }

@@ -33,6 +33,8 @@ export interface Story extends Partial<Omit<BootOptions, "initrd" | "modules">> 
   /** The virtio disk's name and ways. */
   readonly disk?: Partial<Disk>;
   readonly hasDisk?: boolean;
+  /** Runs the first stage that has the steps for it. */
+  readonly hasNetwork?: boolean;
   /** Names of modules that the first stage does not carry. */
   readonly missing?: readonly string[];
   readonly modules?: Readonly<Record<string, SimulatedModule<SimulatedKernel>>>;
@@ -42,6 +44,7 @@ export interface Story extends Partial<Omit<BootOptions, "initrd" | "modules">> 
 
 export const IMAGE = makeImage();
 const PROGRAM = firstStage();
+const PROGRAM_WITH_NETWORK = firstStage("init-network");
 
 /** The steps of a plan that boots from `image`. */
 export function planFor(image: Image): string[] {
@@ -89,7 +92,7 @@ export function tell(story: Story = {}): Boot {
     if (story.hasDisk ?? true) kernel.buses.addDevice(PCI_DISK);
     story.hardware?.(kernel);
   };
-  return boot(PROGRAM, { ...rest, initrd: tree, modules, hardware });
+  return boot(story.hasNetwork === true ? PROGRAM_WITH_NETWORK : PROGRAM, { ...rest, initrd: tree, modules, hardware });
 }
 
 /** The first stage's own lines in the kernel log, without their prefix. */
