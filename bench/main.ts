@@ -6,21 +6,25 @@ import { fileURLToPath } from "node:url";
 import { initrdFixture, kernelFixture } from "../test/support/fixtures.ts";
 import { benchBoots, benchScaling, describeBoots } from "./boots.ts";
 import { type BuildResult, benchBuilds, describeBuilds } from "./builds.ts";
+import { benchProfile, describeProfile } from "./profile.ts";
+import { benchTracing, describeTracing } from "./tracing.ts";
 
 /** Where committed results lie, with the command that made them. */
 const RESULTS = fileURLToPath(new URL("./results/", import.meta.url));
 
 const MEMORY_FOLDER = "/dev/shm";
 
-const PARTS = ["boot", "scaling", "build"] as const;
+const PARTS = ["boot", "scaling", "build", "profile", "tracing"] as const;
 
 /** Of `lazyrd bench`: QEMU's sleep=off. */
 const SKIP_WAITS = "--skip-waits";
 
-const USAGE = `npm run bench [-- [boot] [scaling] [build] [--runs N] [${SKIP_WAITS}] [--save]]
+const USAGE = `npm run bench [-- [boot] [scaling] [build] [profile] [tracing] [--runs N] [${SKIP_WAITS}] [--save]]
   boot     guest time until the initrd's own init runs: floor, classic, lazyrd (lazyrd bench)
   scaling  the same with more and more in the initrd
   build    seconds and memory of lazyrd build, beside the tools it replaces
+  profile  what a boot reads of an image with and without its profile
+  tracing  how much guest times differ when they are measured again, and when the boot is traced
   --runs   how often each is repeated, boots at most (default 5)
   ${SKIP_WAITS}  for boots, as of lazyrd bench (QEMU's sleep=off)
   --save   write bench/results/*.json, besides showing the table
@@ -56,6 +60,16 @@ async function main(): Promise<number> {
       const results: BuildResult[] = await benchBuilds(input, folder, runs);
       process.stdout.write(describeBuilds(results));
       save(args, "build", withCommand("build", args, results));
+    }
+    if (wanted("profile")) {
+      const results = benchProfile(input, folder);
+      process.stdout.write(describeProfile(results));
+      save(args, "profile", withCommand("profile", args, results));
+    }
+    if (wanted("tracing")) {
+      const results = await benchTracing(input, folder, { pairs: runs, skipsIdle: args.includes(SKIP_WAITS) });
+      process.stdout.write(describeTracing(results));
+      save(args, "tracing", withCommand("tracing", args, results));
     }
   } finally {
     rmSync(folder, { recursive: true });

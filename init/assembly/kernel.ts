@@ -18,6 +18,10 @@ export declare function read(descriptor: i32, buffer: usize, length: i32): i32;
 // @ts-ignore: decorator
 @external("kernel", "pread")
 export declare function pread(descriptor: i32, buffer: usize, length: i32, offset: i64): i32;
+/** Has the kernel read a part of a file into its cache, without waiting for it. */
+// @ts-ignore: decorator
+@external("kernel", "readahead")
+export declare function readahead(descriptor: i32, offset: i64, length: i32): i32;
 // @ts-ignore: decorator
 @external("kernel", "write")
 export declare function write(descriptor: i32, buffer: usize, length: i32): i32;

@@ -60,6 +60,11 @@ u32 Z_kernelZ_pread(kernel_t *k, u32 descriptor, u32 buffer, u32 length, u64 off
   return answer(pread((int)descriptor, bytes(k, buffer, length), length, (off_t)offset));
 }
 
+u32 Z_kernelZ_readahead(kernel_t *k, u32 descriptor, u64 offset, u32 length) {
+  (void)k;
+  return answer(readahead((int)descriptor, (off_t)offset, length));
+}
+
 u32 Z_kernelZ_write(kernel_t *k, u32 descriptor, u32 buffer, u32 length) {
   return answer(write((int)descriptor, bytes(k, buffer, length), length));
 }

@@ -176,6 +176,7 @@ async function buildWith(means: CompressionMeans, inputs: BuildInputs, output: O
     architecture,
     kernel: kernelFacts,
     files: { ...compressed.files, order: layout.order, equalFiles: layout.equalFiles },
+    isRecorded: profile !== undefined,
     signRootHash: inputs.signRootHash,
     threads,
     reserve: (imageBytes) => {

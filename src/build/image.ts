@@ -27,6 +27,8 @@ export interface ImageOptions {
   readonly architecture: Architecture;
   /** How files are stored, where they are not stored as they are. */
   readonly files?: Pick<ErofsOptions, "planFile" | "compression" | "order" | "equalFiles">;
+  /** Whether the order is that of a recorded boot. */
+  readonly isRecorded: boolean;
   /** The kernel that is to read it. */
   readonly kernel: KernelFacts;
   /** Signs the root hash; without it, the image has no partition for that. */
@@ -71,6 +73,8 @@ export async function writeImage(tree: Tree, options: ImageOptions, file: Writte
     dataOffsetBytes: dataOffsetOf(plan),
     hashOffsetBytes: hashOffsetOf(plan),
     sizeBytes,
+    // Of what boots usually read there is much more than any one of them does.
+    prefetchBytes: options.isRecorded ? erofs.frontMetadataBytes : undefined,
   };
 }
 

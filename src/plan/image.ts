@@ -14,4 +14,6 @@ export interface ImageFacts {
   readonly dataBlocks: number;
   /** In hash blocks from the start of the hash partition. */
   readonly hashStartBlock: number;
+  /** How much of the data's start a boot is known to need, nearly all of it; undefined where that is not known. */
+  readonly prefetchBytes?: number | undefined;
 }

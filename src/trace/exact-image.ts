@@ -73,6 +73,14 @@ export function exactPlan(text: string, image: ImageFacts): string {
   const lines = steps.flatMap(({ verb, words }) => {
     const partition = verb === "device" ? partitions.get(words[0]) : undefined;
     if (partition !== undefined) return [line(verb, withOptions(words, { partuuid: partition }))];
+    // All that is prefetched would seem to be used.
+    if (verb === "mount")
+      return [
+        line(
+          verb,
+          words.filter((word) => !word.startsWith("prefetch=")),
+        ),
+      ];
     if (verb === "verity") return [line(verb, withOptions(words, verityOptions(image)))];
     if (verb === "modules" || verb === "try-modules") return words.map((name) => line(verb, [name]));
     return [line(verb, words)];

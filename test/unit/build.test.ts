@@ -156,6 +156,8 @@ describe("the image", () => {
     });
     expect(plain.manifest.inputs["profile"]).toBeUndefined();
     expect(generation.manifest.image.salt).not.toBe(plain.manifest.image.salt);
+    expect(generation.read("plan").toString()).toMatch(/^mount root \S+ erofs prefetch=[1-9]/m);
+    expect(plain.read("plan").toString()).toMatch(/^mount root \S+ erofs$/m);
     expect(generation.warnings).toContainEqual(expect.stringContaining("1 of 2 paths are not in the initrd, /gone"));
     const damaged = { path: "boot.profile", bytes: bytes.subarray(0, 30) };
     await expect(build(await sampleBuild({ profile: damaged }))).rejects.toThrow(/boot\.profile: .*line 3/);

@@ -195,6 +195,24 @@ describe("an image that is laid out by a profile", () => {
     });
   }
 
+  test("has in front of the front the inodes, maps and tails of what is looked up, and of nothing else", async () => {
+    for (const plan of [
+      planErofs(tree, { uuid: UUID, order: readOrder(tree, profile) }),
+      await planCompressed(tree, settingsOf("lz4", 64), laidOut(tree, profile)),
+    ]) {
+      const sink = new MemorySink();
+      plan.emit(sink);
+      const inodes = (await openErofs(new MemorySource(sink.bytes())))
+        .regions()
+        .filter(({ kind }) => kind !== "content");
+      const inFront = inodes.filter(({ end }) => end <= (plan.frontMetadataBytes ?? 0));
+      const paths = new Set(inFront.map(({ owner }) => owner?.path));
+      expect(paths).toEqual(new Set([undefined, "", "files", "files/long", "files/b", "files/text"]));
+      expect(plan.frontMetadataBytes).toBeLessThan(4 * BLOCK);
+    }
+    expect(planErofs(tree, { uuid: UUID }).frontMetadataBytes).toBeUndefined();
+  });
+
   test("stores equal files once, in front when one of them is read", async () => {
     const twins = new Tree();
     twins.set("cold", regularFile(noise(100 * BLOCK)));

@@ -26,7 +26,11 @@ const graft = ["mount none /lazyrd/root tmpfs options=mode=0755", "graft /lazyrd
 const stories: Readonly<Record<string, Story>> = {
   "an overlay and appended files": { image, append },
   "a root that can be left with pivot_root": { image, pivotRootFromRootfs: true },
-  "a disk that is late": { image, disk: { partitionsAfterMs: 800 } },
+  "a disk that is late, and an image whose start is prefetched": {
+    image,
+    disk: { partitionsAfterMs: 800 },
+    plan: changedPlan(image, (line) => line.replace(/^mount .*/, "$& prefetch=300")),
+  },
   "an image that is grafted into a tmpfs": {
     image,
     plan: changedPlan(image, (line) =>

@@ -4,7 +4,7 @@ import type { ByteSource } from "../../src/bytes/index.ts";
 import { type Boot, KernelFault } from "../support/simulated-kernel/index.ts";
 import { expectOnlyVerifiedMounts, expectPolicy, failureOf } from "./first-stage/faults.ts";
 import { BLOCK, type Image, imageTree, makeImage, withFlippedBit } from "./first-stage/image.ts";
-import { changedPlan, IMAGE, logOf, planFor, tell } from "./first-stage/machine.ts";
+import { changedPlan, IMAGE, logOf, planFor, type Story, tell, textOf } from "./first-stage/machine.ts";
 
 const LARGE = makeImage({ blocks: 129 });
 
@@ -190,4 +190,62 @@ test("reads around what is asked for as far as the plan says, and goes on where 
   };
   expect(withReadAhead("32")).toBe(32);
   expect(withReadAhead("much")).toBe(128);
+});
+
+describe("the start of an image that is worth having in memory", () => {
+  const mounted = (image: Image, prefetch: string, story: Story = {}) => {
+    return tell({
+      image,
+      plan: changedPlan(image, (line) => line.replace(/^mount .*/, `$& prefetch=${prefetch}`)),
+      ...story,
+    });
+  };
+  const prefetched = (boot: Boot) =>
+    boot.calls.filter(({ name }) => name === "readahead").map(({ args }) => args.slice(1));
+
+  test("is asked for once it is mounted, in pieces that every disk takes", () => {
+    const boot = mounted(IMAGE, "300");
+    expect(boot.end.kind).toBe("exec");
+    expect(prefetched(boot)).toEqual([
+      [0n, 131_072],
+      [131_072n, 131_072],
+      [262_144n, 45_056],
+    ]);
+    const [mount, first] = ["mount", "readahead"].map(
+      (name) =>
+        boot.calls.find((call) => {
+          return call.name === name && (name === "readahead" || call.args[2] === "erofs");
+        })?.index,
+    );
+    expect(first).toBeGreaterThan(mount ?? Number.NaN);
+    expect(textOf(boot)).toContain("mount /dev/dm-0 at /lazyrd/image, 300 KiB prefetched");
+  });
+
+  test("may be nothing", () => {
+    const boot = mounted(IMAGE, "0");
+    expect([boot.end.kind, prefetched(boot)]).toEqual(["exec", []]);
+  });
+
+  test.each(["", "much", "-1", "65537"])(
+    "is refused before anything is mounted where the plan says %j",
+    (kibibytes) => {
+      const boot = mounted(IMAGE, kibibytes);
+      const message = "prefetch= is not a number of KiB up to 65536";
+      expect(failureOf(boot)).toEqual({ line: 8, verb: "mount", message });
+      expect(mountsOfErofs(boot)).toEqual([]);
+    },
+  );
+
+  test("is left to those who use it where the kernel refuses", () => {
+    const boot = mounted(IMAGE, "300", { faults: [{ call: "readahead", errno: "EINVAL" }] });
+    expect([boot.end.kind, prefetched(boot).length]).toEqual(["exec", 1]);
+    expect(textOf(boot)).toContain("mount /dev/dm-0 at /lazyrd/image, not prefetched: invalid argument (EINVAL)");
+  });
+
+  test("is verified like all of it", () => {
+    const image = makeImage({ blocks: 40 });
+    const corrupted = { ...withFlippedBit(image, image.dataOffset + 30 * BLOCK), rootHash: image.rootHash };
+    expect(mounted(corrupted, "100").end.kind).toBe("exec");
+    expect(mounted(corrupted, "160").end.kind).toBe("panic");
+  });
 });

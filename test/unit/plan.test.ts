@@ -51,6 +51,14 @@ describe("the plan", () => {
     ]);
   });
 
+  test("reads at once what a recorded boot looked up in the image", async () => {
+    const options = sampleOptions(["virtio_blk"]);
+    const selection = selectModules(await sampleDatabase(), SYSTEMD, options);
+    const image = { ...SAMPLE_IMAGE, prefetchBytes: 40 * 4096 };
+    const text = encodePlan(compilePlan(selection, modulesOf(selection), image, SYSTEMD, options));
+    expect(text).toContain("\nmount root /lazyrd/image erofs prefetch=160\n");
+  });
+
   test("gives scripts a tmpfs, for run-init and switch_root refuse an overlay", async () => {
     expect((await stepsOf(sampleOptions(["virtio_blk"]), SCRIPT)).slice(-5)).toEqual([
       "overlay /lazyrd/overlay lower=/lazyrd/image",

@@ -150,7 +150,7 @@ describe("an exact image", () => {
     ]);
   });
 
-  test("has a plan of its own: its partitions, no read-ahead, one module a step", async () => {
+  test("has a plan of its own: its partitions, nothing read ahead, one module a step", async () => {
     const { facts } = await exact();
     const text = [
       ...[
@@ -165,6 +165,7 @@ describe("an exact image", () => {
         "device esp partuuid=z",
         "verity root data=data hash=hash root-hash=00 read-ahead=64",
       ],
+      "mount root /image erofs prefetch=400",
       "switch /new /init\n",
     ].join("\n");
     const lines = exactPlan(text, facts).split("\n");
@@ -179,7 +180,7 @@ describe("an exact image", () => {
     expect(lines[7]).toBe("device esp partuuid=z");
     expect(lines[8]).toContain(` root-hash=${facts.rootHash} salt= read-ahead=0`);
     expect(lines[8]).not.toContain("root-hash=00");
-    expect(lines.slice(9)).toEqual(["switch /new /init", ""]);
+    expect(lines.slice(9)).toEqual(["mount root /image erofs", "switch /new /init", ""]);
   });
 });
 

@@ -25,6 +25,8 @@ export interface Placement {
   readonly runs: readonly PlacedRun[];
   /** Where the attributes that inodes share begin. */
   readonly xattrBlock: number;
+  /** Behind the inodes of what the order names, with what stands behind them, and the shared attributes. */
+  readonly frontInodesEndBlock: number;
   /** Behind the last block of what the order names. */
   readonly frontEndBlock: number;
   readonly endBlock: number;
@@ -93,7 +95,7 @@ export function placeAll(inodes: readonly UnplacedInode[], options: PlaceOptions
       starts: owner.content.runs.map((run) => starts.get(run) ?? NULL_ADDR),
     };
   });
-  return { inodes: placed, runs, xattrBlock, frontEndBlock, endBlock };
+  return { inodes: placed, runs, xattrBlock, frontInodesEndBlock: dataBlock, frontEndBlock, endBlock };
 }
 
 /** The number by which directories name an inode, where the inodes begin at the image's start. */

@@ -76,6 +76,8 @@ export interface ErofsPlan {
   readonly sizeBytes: number;
   /** With an order: how many bytes at the image's start hold all that it names. */
   readonly frontBytes: number | undefined;
+  /** Of these, how many hold what Linux reads through the device's own cache: superblock, inodes, maps, tails, attributes. */
+  readonly frontMetadataBytes: number | undefined;
   readonly inodeCount: number;
   /** Whether files are stored in several places as they are: Linux reads that from 5.15 on. */
   readonly hasChunks: boolean;
@@ -135,6 +137,7 @@ export function planErofs(tree: Tree, options: ErofsOptions): ErofsPlan {
   return {
     sizeBytes: endBlock * BLOCK_BYTES,
     frontBytes: order === undefined ? undefined : placement.frontEndBlock * BLOCK_BYTES,
+    frontMetadataBytes: order === undefined ? undefined : placement.frontInodesEndBlock * BLOCK_BYTES,
     inodeCount: inodes.length,
     hasChunks: (incompat & FEATURE_INCOMPAT.CHUNKED_FILE) !== 0,
     epoch,

@@ -15,6 +15,6 @@ export function memoryLayout(settings: LocationSettings): Layout {
     needsDrivers: false,
     initrdPath: IMAGE_PATH,
     place: () => ({ kind: "initrd", path: IMAGE_PATH }),
-    steps: (image, options) => [...fileSteps(IMAGE_PATH, image, options), imageMountStep()],
+    steps: (image, options) => [...fileSteps(IMAGE_PATH, image, options), imageMountStep(image)],
   };
 }

@@ -18,7 +18,7 @@ export function partitionLayout(settings: LocationSettings): Layout {
         step("device", ["data", `partuuid=${image.dataPartition}`, timeout], ["first half of the root hash"]),
         step("device", ["hash", `partuuid=${image.hashPartition}`, timeout], ["second half of the root hash"]),
         verityStep(image, devices, options),
-        imageMountStep(),
+        imageMountStep(image),
       ];
     },
   };

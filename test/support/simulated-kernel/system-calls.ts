@@ -56,6 +56,15 @@ function fileCalls(kernel: SimulatedKernel): Record<string, SystemCall> {
     pread: call(["number", "buffer", "long"], (descriptor, buffer, offset) =>
       fill(buffer, descriptors.get(descriptor).readAt(Number(offset), buffer.length)),
     ),
+    readahead: call(["number", "long", "number"], (descriptor, offset, length) => {
+      // Nobody waits for it, and nobody hears when it fails. What the disk's driver does then, it does all the same.
+      try {
+        descriptors.get(descriptor).readAt(Number(offset), length);
+      } catch (error) {
+        if (!(error instanceof KernelFault) || error.errno === "EBADF") throw error;
+      }
+      return 0;
+    }),
     write: call(["number", "buffer"], (descriptor, buffer) => descriptors.get(descriptor).write(buffer.slice())),
     pwrite: call(["number", "buffer", "long"], (descriptor, buffer, offset) =>
       descriptors.get(descriptor).writeAt(Number(offset), buffer.slice()),
