@@ -6,10 +6,12 @@
 # Each NAME is made when it is missing and its path printed on stdout; progress goes to stderr. NAMEs are
 #   kernels/FLAVOUR                boot/vmlinuz-*, boot/config-* and lib/modules/* of a kernel package
 #   trees/GENERATOR                a Debian system in which that initrd generator is installed (takes root)
+#   trees/minimal                  a Debian system that boots, and does no more (takes root)
 #   initrds/GENERATOR-FLAVOUR.img  the generic initrd it makes for that kernel (takes root)
 #   all                            the lot: about 4 minutes on two cores, 1.8 GB
-# FLAVOUR is 6.12-amd64, 6.1-amd64 or 6.1-cloud-amd64; GENERATOR is dracut or initramfs-tools, for initrds also
-# dracut-microcode: dracut's archive behind an uncompressed one with CPU microcode.
+# FLAVOUR is 6.12-amd64, 6.1-amd64 or 6.1-cloud-amd64; GENERATOR is dracut, initramfs-tools or dracut-squash (dracut with its
+# module of that name, which is not in all: only benchmarks compare it), for initrds also dracut-microcode: dracut's
+# archive behind an uncompressed one with CPU microcode.
 #
 # A NAME is a link to a name that tells what it was made from: a kernel's the release, a tree's a digest of its package
 # list, an initrd's both. So a changed list makes new fixtures. To take newer packages, delete .cache/fixtures.
@@ -17,7 +19,7 @@ set -euo pipefail
 
 suite=bookworm
 flavours=(6.12-amd64 6.1-amd64 6.1-cloud-amd64)
-generators=(dracut initramfs-tools)
+generators=(dracut initramfs-tools dracut-squash)
 
 # What a generic initrd has to cope with: encrypted, striped and networked roots, TPM and FIDO2 keys, a splash.
 common_packages=(
@@ -28,6 +30,9 @@ common_packages=(
   plymouth plymouth-themes firmware-linux-free
 )
 dracut_packages=(dracut dracut-network network-manager binutils)
+squash_packages=(dracut-squash squashfs-tools)
+# A system that initrds can hand over to, as small as reaches multi-user.target by itself.
+minimal_packages=(systemd systemd-sysv udev dbus kmod)
 initramfs_tools_packages=(initramfs-tools busybox cryptsetup-initramfs)
 
 # Those of dracut's modules that it leaves out of a generic initrd unless told.
@@ -132,8 +137,10 @@ make_kernel() { # flavour
 tree_packages() { # generator
   case $1 in
     dracut) printf '%s\n' "${common_packages[@]}" "${dracut_packages[@]}" ;;
+    dracut-squash) printf '%s\n' "${common_packages[@]}" "${dracut_packages[@]}" "${squash_packages[@]}" ;;
     initramfs-tools) printf '%s\n' "${common_packages[@]}" "${initramfs_tools_packages[@]}" ;;
-    *) fail "Cannot make a tree for '$1': expected one of ${generators[*]}" ;;
+    minimal) printf '%s\n' "${minimal_packages[@]}" ;;
+    *) fail "Cannot make a tree for '$1': expected one of ${generators[*]} or minimal" ;;
   esac
 }
 
@@ -183,8 +190,17 @@ in_tree() { # generator release program...
 # --- initrds -------------------------------------------------------------------------------------------------------
 
 generate_with_dracut() { # release
-  in_tree dracut "$1" dracut --no-hostonly --no-hostonly-cmdline --reproducible --no-early-microcode --zstd \
-    --add "$dracut_extra_modules" --kver "$1" /mnt/initrd
+  run_dracut dracut "$1" "$dracut_extra_modules"
+}
+
+# What is large lies in a squashfs image inside the archive, which is loaded and unpacked as a whole all the same.
+generate_with_dracut_squash() { # release
+  run_dracut dracut-squash "$1" "$dracut_extra_modules squash"
+}
+
+run_dracut() { # tree release modules
+  in_tree "$1" "$2" dracut --no-hostonly --no-hostonly-cmdline --reproducible --no-early-microcode --zstd \
+    --add "$3" --kver "$2" /mnt/initrd
 }
 
 generate_with_initramfs_tools() { # release

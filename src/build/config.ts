@@ -117,6 +117,10 @@ export function parseConfig(text: string, path = "lazyrd.toml"): BuildConfig {
       cause,
     });
   }
+  return checked(values, path);
+}
+
+function checked(values: unknown, path: string): BuildConfig {
   const result = Config.safeParse(values);
   if (result.success) return result.data;
   const faults = result.error.issues.map((issue) => {
@@ -124,6 +128,23 @@ export function parseConfig(text: string, path = "lazyrd.toml"): BuildConfig {
     return key === "" ? issue.message : `${key}: ${issue.message}`;
   });
   throw new UsageError(`Cannot use ${path}: ${faults.join("; ")}`, { hint: "docs/configuration.md lists the keys" });
+}
+
+/**
+ * Settings with some of them replaced, by table and key.
+ * @throws UsageError for a key or a value that is none.
+ */
+export function withSettings(config: BuildConfig, changes: Readonly<Record<string, unknown>>): BuildConfig {
+  const values: Record<string, unknown> = { ...config };
+  for (const [name, change] of Object.entries(changes)) {
+    const before = values[name];
+    values[name] = isTable(before) && isTable(change) ? { ...before, ...change } : change;
+  }
+  return checked(values, "these settings");
+}
+
+function isTable(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 export function defaultConfig(): BuildConfig {

@@ -72,7 +72,7 @@ export function machineWith({ kernel, initrd, image, commandLine }: BootFiles, f
   return {
     kernel,
     initrd,
-    commandLine: [CONSOLE_ARGUMENTS, commandLine, flags.append].filter((part) => part !== "").join(" "),
+    commandLine: commandLineWith(commandLine, flags),
     disks: [{ path: image, bus: flags.disk, readOnly: true }],
     memoryMib: flags.memory,
     cpus: flags.cpus,
@@ -80,6 +80,11 @@ export function machineWith({ kernel, initrd, image, commandLine }: BootFiles, f
     countInstructions: false,
     serialFiles: [],
   };
+}
+
+/** What a kernel is told: its console, what it would be told anyway, and what `--append` says. */
+export function commandLineWith(commandLine: string, { append }: Pick<HardwareFlags, "append">): string {
+  return [CONSOLE_ARGUMENTS, commandLine, append].filter((part) => part !== "").join(" ");
 }
 
 function classicInitrd(generation: Generation): string {

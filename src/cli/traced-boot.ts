@@ -1,7 +1,14 @@
 import { resolve } from "node:path";
 import type { Generation } from "../build/index.ts";
 import { FileSource, packageVersion } from "../host/index.ts";
-import { memoryOf, type Trace, type TracedBoot, type TraceMilestone, type TraceStep } from "../trace/index.ts";
+import {
+  memoryOf,
+  type Trace,
+  type TracedBoot,
+  type TraceMemory,
+  type TraceMilestone,
+  type TraceStep,
+} from "../trace/index.ts";
 import { type Machine, qemuVersion, type Recording, readTimeline, type Timeline } from "../vm/index.ts";
 import type { MachineFlags } from "./machine.ts";
 
@@ -15,7 +22,7 @@ export function traceOf(boot: TracedBoot, recording: Recording, exact?: Pick<Tra
     boot,
     milestones: milestonesOf(recording),
     steps: stepsOf(recording),
-    memory: memoryOf(lines),
+    memory: memoryIn(recording),
     disks: [],
     lines,
     reads: recording.reads.map(({ ns, offset, length }) => ({ ns, offset, length })),
@@ -23,6 +30,12 @@ export function traceOf(boot: TracedBoot, recording: Recording, exact?: Pick<Tra
     modules: exact?.modules,
     end: recording.end,
   };
+}
+
+/** What the kernel says of its memory, and what was in use at milestones, in order. */
+function memoryIn({ lines, memory }: Recording): TraceMemory[] {
+  const used = memory.map(({ ns, usedBytes }): TraceMemory => ({ ns, what: "used", bytes: usedBytes }));
+  return [...memoryOf(lines), ...used].sort((a, b) => a.ns - b.ns);
 }
 
 /** How far a boot came, from the kernel's start on. */

@@ -2,3 +2,4 @@ export * from "./esp.ts";
 export * from "./loader-entry.ts";
 export * from "./make.ts";
 export * from "./plan.ts";
+export { type OpenRoot, openRoot } from "./root.ts";

@@ -41,8 +41,8 @@ export interface DiskOptions {
   /** A digest of everything that makes up the disk: its GUIDs follow from it. */
   readonly seed: Uint8Array;
   readonly boot: Boot;
-  /** A whole DDI: its partitions stand on the disk with their GUIDs, by which the first stage finds them. */
-  readonly image: ByteSource;
+  /** A whole DDI, if the disk is to hold one: its partitions stand on the disk with their GUIDs, by which the first stage finds them. */
+  readonly image: ByteSource | undefined;
   readonly root?: RootFileSystem | undefined;
   /** Rounded up to whole MiB. */
   readonly espBytes: number;
@@ -76,11 +76,8 @@ export function planDisk(options: DiskOptions): DiskPlan {
   const { seed, image, root } = options;
   // With nothing in front of the first partition but the table, it starts at the first aligned place.
   const esp = planEsp(options);
-  const imageParts = readGpt(image).partitions.map((partition) => ({
-    partition: { ...partition, offsetBytes: undefined } satisfies NewPartition,
-    content: partitionSource(image, partition),
-  }));
-  const parts: { partition: NewPartition; content: PartitionContent }[] = [
+  const imageParts = image === undefined ? [] : partsOf(image);
+  const parts: Part[] = [
     { partition: espPartition(seed, esp), content: (sink: ByteSink) => esp.emit(sink) },
     ...imageParts,
     ...(root === undefined ? [] : [{ partition: rootPartition(root), content: root.content }]),
@@ -95,9 +92,34 @@ export function planDisk(options: DiskOptions): DiskPlan {
   return {
     gpt,
     sizeBytes: gpt.layout.sizeBytes,
-    usedBytes: esp.sizeBytes - esp.freeBytes + image.size + (root?.sizeBytes ?? 0) + TABLES_BYTES,
+    usedBytes: esp.sizeBytes - esp.freeBytes + (image?.size ?? 0) + (root?.sizeBytes ?? 0) + TABLES_BYTES,
     esp,
     contents: parts.map(({ content }) => content),
+  };
+}
+
+interface Part {
+  readonly partition: NewPartition;
+  readonly content: PartitionContent;
+}
+
+/** The partitions of a DDI, to stand wherever they find room. */
+function partsOf(image: ByteSource): Part[] {
+  return readGpt(image).partitions.map((partition) => ({
+    partition: { ...partition, offsetBytes: undefined },
+    content: partitionSource(image, partition),
+  }));
+}
+
+/** Lays out a disk that has nothing but a root file system, for a machine that is started from elsewhere. */
+export function planRootDisk(root: RootFileSystem): Omit<DiskPlan, "esp"> {
+  const diskGuid = derivedGuid(Buffer.from(root.partitionGuid, "latin1"), "disk");
+  const gpt = planGpt({ diskGuid, partitions: [rootPartition(root)], sectorSize: SECTOR_BYTES });
+  return {
+    gpt,
+    sizeBytes: gpt.layout.sizeBytes,
+    usedBytes: root.sizeBytes + TABLES_BYTES,
+    contents: [root.content],
   };
 }
 
@@ -159,7 +181,7 @@ function derive(seed: Uint8Array, purpose: string): Buffer {
  * Writes a disk to an output that is zero where nothing is written: gaps and free space are left out. The primary
  * table comes last, so that a disk that was interrupted has none.
  */
-export function writeDisk({ gpt, contents }: DiskPlan, output: PositionedSink): void {
+export function writeDisk({ gpt, contents }: Pick<DiskPlan, "gpt" | "contents">, output: PositionedSink): void {
   for (const [index, { offsetBytes, sizeBytes }] of gpt.partitions.entries()) {
     // planDisk has one content for each partition.
     writeContent(contents[index] as PartitionContent, sizeBytes, sequentialSink(output, offsetBytes));

@@ -6,6 +6,7 @@ export * from "./host-tree.ts";
 export * from "./interrupt.ts";
 export * from "./output-file.ts";
 export * from "./output-folder.ts";
+export * from "./pack.ts";
 export * from "./package-files.ts";
 export * from "./private-folder.ts";
 export * from "./qemu-img.ts";

@@ -19,6 +19,7 @@ export function summarise(subject: Subject, runs: readonly Run[]): Measurement {
     }),
     reads: shown.reads,
     initrdMemoryBytes: shown.initrdMemoryBytes,
+    loader: shown.loader,
     failure: shown.failure,
   };
 }

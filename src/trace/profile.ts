@@ -1,7 +1,7 @@
 import { mergeProfiles, type Profile } from "../profile/index.ts";
 import { entryOfPlace } from "./entries.ts";
 import type { ImageMap } from "./image-map.ts";
-import type { Trace } from "./types.ts";
+import type { Trace, TraceRead } from "./types.ts";
 
 /** What a boot touched, in order; undefined where that was not recorded. */
 export function profileOfTouched({ touched }: Trace): Profile | undefined {
@@ -13,7 +13,10 @@ export function profileOfTouched({ touched }: Trace): Profile | undefined {
  * What a boot read, in order: with read-ahead, compressed clusters and blocks that hold several entries, this is more
  * than what it touched.
  */
-export function profileOfReads({ reads }: Trace, map: ImageMap): Profile {
+export function profileOfReads(
+  { reads }: { readonly reads: readonly Omit<TraceRead, "ns">[] },
+  map: ImageMap,
+): Profile {
   const entries = reads.flatMap(({ offset, length }) => {
     return [...map.placesOf(offset, length)].flatMap((place) => {
       const entry = entryOfPlace(place, offset, offset + length);

@@ -57,7 +57,7 @@ const Header = z.strictObject({
 const Line = z.union([
   z.tuple([z.literal("milestone"), Count, Text, Text]),
   z.tuple([z.literal("step"), Count, Count, Text, Text]),
-  z.tuple([z.literal("memory"), Count, z.enum(["total", "available", "initrd-freed"]), Count]),
+  z.tuple([z.literal("memory"), Count, z.enum(["total", "available", "initrd-freed", "used"]), Count]),
   z.tuple([z.literal("disk"), Text, Count, Count]),
   z.tuple([z.literal("line"), Count, Text]),
   z.tuple([z.literal("read"), Count, Count, RequestLength]),

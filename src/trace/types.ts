@@ -73,10 +73,10 @@ export interface TraceStep {
   readonly endNs: number;
 }
 
-/** A figure that the kernel gave about its memory. */
+/** A figure about memory: what the kernel says of it, and "used", what of the machine's memory was not free. */
 export interface TraceMemory {
   readonly ns: number;
-  readonly what: "total" | "available" | "initrd-freed";
+  readonly what: "total" | "available" | "initrd-freed" | "used";
   readonly bytes: number;
 }
 

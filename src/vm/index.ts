@@ -2,7 +2,7 @@ export * from "./milestones.ts";
 export { Monitor, type MonitorEvent } from "./monitor.ts";
 export { findOvmf } from "./ovmf.ts";
 export * from "./qemu.ts";
-export { recordMachine } from "./record.ts";
+export { type RecordOptions, recordMachine } from "./record.ts";
 export * from "./run.ts";
 export * from "./timeline.ts";
 export * from "./types.ts";

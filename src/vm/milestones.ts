@@ -35,7 +35,12 @@ export const MILESTONES: readonly Milestone[] = [
     pattern: /^Begin: Mounting root/,
   },
   { name: "initrd-target", title: "initrd.target reached", pattern: /Reached target initrd\.target/ },
-  { name: "switch-root", title: "the initrd hands over to the system", pattern: /systemd\[1\]: Switching root\./ },
+  // Its own words go to the journal; the line for people comes a moment before.
+  {
+    name: "switch-root",
+    title: "the initrd hands over to the system",
+    pattern: /systemd\[1\]: Switching root\.|Starting initrd-switch-root\.service/,
+  },
   { name: "multi-user", title: "multi-user.target reached", pattern: /Reached target multi-user\.target/ },
   { name: "failed", title: "first stage gave up", pattern: /lazyrd: FAILED/ },
   { name: "panic", title: "kernel panic", pattern: /Kernel panic - not syncing/ },
@@ -55,14 +60,28 @@ export function findMilestones(lines: readonly ConsoleLine[]): ReachedMilestone[
   let seconds = 0;
   for (const line of lines) {
     seconds = line.seconds ?? seconds;
-    const milestone = MILESTONES.find(({ pattern }) => pattern.test(line.text));
+    const milestone = milestoneOf(line);
     if (milestone === undefined || reached.some(({ name }) => name === milestone.name)) continue;
     reached.push({ name: milestone.name, title: milestone.title, seconds, line: line.text });
   }
   return reached;
 }
 
+/** What a line shows, if it shows one. */
+export function milestoneOf({ text }: ConsoleLine): Milestone | undefined {
+  return MILESTONES.find(({ pattern }) => pattern.test(text));
+}
+
 /** Whether a line shows a milestone. */
 export function showsMilestone(line: ConsoleLine, name: Milestone["name"]): boolean {
   return MILESTONES.some((milestone) => milestone.name === name && milestone.pattern.test(line.text));
+}
+
+/** For whoever looks at lines as they come: whether one is the first to show its milestone. */
+export function milestoneWatch(): (line: ConsoleLine) => boolean {
+  const waited = new Set(MILESTONES);
+  return (line) => {
+    const shown = milestoneOf(line);
+    return shown !== undefined && waited.delete(shown);
+  };
 }

@@ -8,6 +8,8 @@ export interface QemuLog {
   readonly lines: readonly LoggedLine[];
   /** Readings of the machine's timer (HPET), as `TIMER_COMMAND` asks for them. */
   readonly timer: readonly TimerReading[];
+  /** Readings of the timer that runs from the machine's start (ACPI), as `UPTIME_COMMAND` asks for them. */
+  readonly uptime: readonly TimerReading[];
 }
 
 export interface LoggedRead {
@@ -26,7 +28,7 @@ export interface LoggedLine {
 
 export interface TimerReading {
   readonly hostUs: number;
-  /** Since the timer was started; it counts the guest's time. */
+  /** Since the timer was started, in the guest's time. */
   readonly ns: number;
 }
 
@@ -39,9 +41,18 @@ export const TIMER_COMMAND = `xp /1gx 0x${HPET_COUNTER}`;
 /** QEMU's HPET counts at 100 MHz (hw/timer/hpet.c: HPET_CLK_PERIOD). */
 const HPET_TICK_NS = 10;
 
+/**
+ * The ACPI power management timer, where QEMU's firmware puts it on a q35 (PMBASE + 8; ACPI 6.5, 4.8.3.3): 24 bits that count
+ * at 3.579545 MHz, from the machine's start, whether or not somebody wants it.
+ */
+export const UPTIME_COMMAND = "i /1xw 0x608";
+const UPTIME_TICK_NS = 1e9 / 3_579_545;
+const UPTIME_WRAP = 1 << 24;
+
 const EVENT = /^\d+@(\d+)\.(\d{6}):(\w+) (.*)$/;
 const READ = /^blk (0x[0-9a-f]+) .*\boffset (\d+) bytes (\d+) /;
 const SERIAL = /^write addr 0x([0-9a-f]+) val 0x([0-9a-f]+)$/;
+const UPTIME = /portl\[0x0608\] = 0x([0-9a-f]{8})\b/;
 const TIMER = new RegExp(`${HPET_COUNTER}: 0x([0-9a-f]{16})`);
 
 /** Registers of a serial port (16550) and the bits that turn its data register into something else. */
@@ -57,11 +68,13 @@ export class QemuLogReader implements QemuLog {
   readonly reads: LoggedRead[] = [];
   readonly lines: LoggedLine[] = [];
   readonly timer: TimerReading[] = [];
+  readonly uptime: TimerReading[] = [];
   readonly #disks = new Map<string, number>();
   #lineControl = 0;
   #modemControl = 0;
   #lineStartUs = 0;
   #pending: number[] = [];
+  #uptimeTicks = 0;
 
   add(logLine: string): void {
     const [, seconds, microseconds, name, text] = EVENT.exec(logLine) ?? [];
@@ -82,8 +95,6 @@ export class QemuLogReader implements QemuLog {
     if (blockBackend === undefined) return;
     const disk = this.#disks.get(blockBackend) ?? this.#disks.size;
     this.#disks.set(blockBackend, disk);
-    // Before the guest says its first word, it is QEMU and the firmware that look at the disk.
-    if (this.lines.length === 0 && this.#pending.length === 0) return;
     this.reads.push({ hostUs, disk, offset: Number(offset), length: Number(length) });
   }
 
@@ -107,7 +118,16 @@ export class QemuLogReader implements QemuLog {
 
   #addTimer(hostUs: number, text: string): void {
     const ticks = TIMER.exec(text)?.[1];
-    if (ticks === undefined) return;
-    this.timer.push({ hostUs, ns: Number.parseInt(ticks, 16) * HPET_TICK_NS });
+    if (ticks !== undefined) this.timer.push({ hostUs, ns: Number.parseInt(ticks, 16) * HPET_TICK_NS });
+    const uptime = UPTIME.exec(text)?.[1];
+    if (uptime !== undefined) this.#addUptime(hostUs, Number.parseInt(uptime, 16));
+  }
+
+  #addUptime(hostUs: number, ticks: number): void {
+    // Higher bits are set where there is no timer yet.
+    if (ticks >= UPTIME_WRAP) return;
+    const before = this.#uptimeTicks;
+    this.#uptimeTicks += (ticks - (before % UPTIME_WRAP) + UPTIME_WRAP) % UPTIME_WRAP;
+    this.uptime.push({ hostUs, ns: Math.round(this.#uptimeTicks * UPTIME_TICK_NS) });
   }
 }

@@ -1,3 +1,4 @@
+import { SHARED_MEMORY_MACHINE, sharedMemoryArguments } from "./guest-memory/index.ts";
 import { FIRMWARE_MACHINE, firmwareArguments } from "./ovmf.ts";
 import { QEMU_EVENTS } from "./qemu-log.ts";
 import { quoteCommas } from "./quote-commas.ts";
@@ -19,8 +20,10 @@ const DISK_DEVICES: Readonly<Record<DiskBus, { controller: readonly string[]; de
 export function qemuArguments(machine: Machine | FirmwareMachine): string[] {
   const isFirmware = "firmware" in machine;
   const controllers = new Set(machine.disks.map((disk) => disk.bus));
+  const features = [isFirmware ? FIRMWARE_MACHINE : "", machine.sharesMemory ? SHARED_MEMORY_MACHINE : ""].join("");
   return [
-    ...["-machine", `q35,accel=tcg${isFirmware ? FIRMWARE_MACHINE : ""}`, "-cpu", machine.cpuModel],
+    ...(machine.sharesMemory ? sharedMemoryArguments(machine.memoryMib) : []),
+    ...["-machine", `q35,accel=tcg${features}`, "-cpu", machine.cpuModel],
     ...["-m", `${machine.memoryMib}M`, "-smp", String(machine.cpus)],
     ...["-nodefaults", "-display", "none", "-no-reboot"],
     ...(machine.countInstructions ? ["-icount", `shift=0,sleep=${machine.skipsIdle ? "off" : "on"}`] : []),

@@ -11,6 +11,8 @@ export interface RunOptions {
   /** Ends the run when it says true of a line. */
   readonly until: (line: ConsoleLine) => boolean;
   readonly timeoutSeconds: number;
+  /** Called with the process that runs the machine. */
+  readonly onStart?: ((pid: number) => void) | undefined;
   readonly onLine?: ((line: ConsoleLine) => void) | undefined;
   /** Called when the run is over, before the machine is stopped: the time to ask its monitor. */
   readonly beforeStop?: (() => Promise<void>) | undefined;
@@ -30,6 +32,7 @@ export async function runMachine(machine: Machine | FirmwareMachine, options: Ru
   const qemu = spawn(QEMU, qemuArguments(machine), { stdio: ["ignore", "pipe", "pipe"] });
   const stopListening = onInterrupt(() => qemu.kill("SIGKILL"));
   try {
+    if (qemu.pid !== undefined) options.onStart?.(qemu.pid);
     const lines: ConsoleLine[] = [];
     const end = await waitForEnd(qemu, options, lines);
     if (end !== "guest-ended") await options.beforeStop?.();

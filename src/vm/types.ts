@@ -36,6 +36,8 @@ export interface Machine {
   readonly monitorSocket?: string | undefined;
   /** Where QEMU writes what the guest reads of its disks and says on its console, if anywhere (`QemuLogReader`). */
   readonly traceLog?: string | undefined;
+  /** Whether the machine's memory can be read from outside (`GuestMemory`). */
+  readonly sharesMemory?: boolean | undefined;
 }
 
 /** UEFI firmware in flash: files. */
@@ -86,10 +88,30 @@ export interface RecordedRead {
   readonly length: number;
 }
 
+/** What of a machine's memory was not free when a line was written. */
+export interface RecordedMemory {
+  readonly ns: number;
+  /** Of the line, in the recording. */
+  readonly line: number;
+  readonly usedBytes: number;
+}
+
+/** What came before the kernel, in a machine that firmware starts. */
+export interface LoaderUse {
+  readonly requests: number;
+  readonly bytes: number;
+  /** From the machine's start until the kernel's clock begins; undefined when the machine's timer did not tell. */
+  readonly ns: number | undefined;
+}
+
 /** A run of which every read was recorded. */
 export interface Recording {
   readonly end: RunEnd;
   readonly lines: readonly RecordedLine[];
-  /** In the order in which the guest asked for them. */
+  /** By the kernel, in the order in which it asked for them. */
   readonly reads: readonly RecordedRead[];
+  /** At each line that was asked for; none for kernels that do not say how they count. */
+  readonly memory: readonly RecordedMemory[];
+  /** Undefined where QEMU loads kernel and initrd by itself. */
+  readonly loader: LoaderUse | undefined;
 }

@@ -1,66 +1,56 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join, resolve } from "node:path";
-import { Command, Option } from "commander";
+import { Command, InvalidArgumentError, Option } from "commander";
 import { type ProgressListener, readGeneration } from "../../build/index.ts";
 import { UsageError } from "../../bytes/index.ts";
-import { inFile, onInterrupt, packageVersion, readInput } from "../../host/index.ts";
+import { FileSource, inFile, onInterrupt, packageVersion, readInput } from "../../host/index.ts";
 import { parseKernelImage } from "../../kernel/index.ts";
 import {
   DEFAULT_VARIANTS,
   describeMeasurements,
   type Measurement,
   type NamedVariant,
+  type Omission,
   parseVariants,
-  type Run,
-  repeatUntilStable,
   scalingPoints,
-  summarise,
-  timeOfRun,
   titleOf,
-  VARIANTS,
+  VARIANT_NAMES,
 } from "../../measure/index.ts";
 import { parseSize } from "../../text/index.ts";
-import { memoryOf } from "../../trace/index.ts";
-import {
-  type ConsoleLine,
-  type Milestone,
-  qemuVersion,
-  type Recording,
-  recordMachine,
-  showsMilestone,
-} from "../../vm/index.ts";
+import { type Machine, qemuVersion, recordMachine } from "../../vm/index.ts";
 import { BootSeries } from "../boot-series.ts";
 import { moduleTrees, readConfig, selectDrivers } from "../build-inputs.ts";
-import { addHardwareOptions, type HardwareFlags, machineWith, positiveInteger } from "../machine.ts";
-import { type PreparedBoot, preparedGeneration, VariantMaker } from "../measured-boots.ts";
+import { addHardwareOptions, type HardwareFlags, positiveInteger } from "../machine.ts";
+import {
+  counting,
+  ENDS,
+  endOf,
+  type MeasureFlags,
+  measureBoot,
+  type PreparedBoot,
+  preparedGeneration,
+  type RootDisk,
+  readsOfImage,
+  VariantMaker,
+  type WantedVariant,
+  writeRootDisk,
+} from "../measured-boots/index.ts";
 import { startProgress } from "../progress.ts";
 import { EXIT, printJson, printResult } from "../terminal.ts";
 import { writeTextFile } from "../text-file.ts";
-import { milestonesOf } from "../traced-boot.ts";
 
-/** How far a boot can be asked to come. */
-const ENDS = [
-  "next-stage",
-  "root-wanted",
-  "initrd-target",
-  "switch-root",
-  "multi-user",
-] as const satisfies Milestone["name"][];
-
-interface BenchFlags extends HardwareFlags {
+interface BenchFlags extends HardwareFlags, MeasureFlags {
   readonly kernel?: string;
   readonly initrd?: string;
   readonly modules?: string;
   readonly config?: string;
   readonly drivers: string;
   readonly variants: string;
+  readonly beside: readonly NamedInitrd[];
+  readonly root?: string;
   readonly scaling?: string;
   readonly points?: string;
-  readonly until: (typeof ENDS)[number];
-  readonly runs: number;
-  readonly skipWaits: boolean;
-  readonly timeout: number;
   readonly json: boolean;
   readonly quiet: boolean;
 }
@@ -79,7 +69,13 @@ export function benchCommand(): Command {
     .option("-m, --modules <folder>", "the kernel's modules, as for lazyrd build")
     .option("-c, --config <file>", "settings, as for lazyrd build")
     .option("-d, --drivers <set>", "storage drivers, as for lazyrd build", "virtio")
-    .option("--variants <names>", `separated by commas, of ${[...VARIANTS.keys()].join(", ")}`, DEFAULT_VARIANTS)
+    .option("--variants <names>", `separated by commas, of ${VARIANT_NAMES.join(", ")}`, DEFAULT_VARIANTS)
+    .addOption(
+      new Option("--beside <name=initrd>", "measure another initrd too, as it is; may be repeated")
+        .argParser(namedInitrd)
+        .default([], "none"),
+    )
+    .option("--root <path>", "what the initrd hands over to: a root file system's image, or a folder")
     .option("--scaling <sizes>", "measure also with so much more in the initrd: 25M,200M")
     .option("--points <file>", "write time by content, for lazyrd report --scaling")
     .addOption(new Option("--until <milestone>", "how far each boot has to come").choices(ENDS).default("next-stage"))
@@ -98,20 +94,42 @@ export function benchCommand(): Command {
 
 const HEADING = "Guest time in seconds, 1 ns an instruction; the fastest of several boots";
 
+interface NamedInitrd {
+  readonly name: string;
+  readonly path: string;
+}
+
 async function run(folders: string[], flags: BenchFlags): Promise<void> {
   const additions = parseAdditions(flags.scaling);
   const variants = parseVariants(flags.variants);
-  const generations = folders.map((folder) => preparedGeneration(basename(resolve(folder)), readGeneration(folder)));
+  const generations = folders.map((folder) =>
+    preparedGeneration(basename(resolve(folder)), readGeneration(folder), flags),
+  );
   const version = qemuVersion();
   const folder = mkdtempSync(join(tmpdir(), "lazyrd-bench-"));
   const removeFolder = (): void => rmSync(folder, { recursive: true, force: true });
   const interruptible = onInterrupt(removeFolder);
   const progress = startProgress(flags);
   const measurements: Measurement[] = [];
-  const subjects = flags.kernel === undefined ? [] : subjectsOf(variants, additions);
+  const omissions: Omission[] = [];
+  const subjects = flags.kernel === undefined ? [] : subjectsOf(variants, additions, flags.beside);
   const boots = new BootSeries(progress.listener, (generations.length + subjects.length) * flags.runs);
   const measure = async (boot: PreparedBoot): Promise<void> => {
     measurements.push(await measureBoot(boot, flags, boots));
+  };
+  /** A variant that cannot be made is left out, and said so; the others are measured all the same. */
+  const measureVariant = async (maker: VariantMaker, wanted: WantedVariant): Promise<void> => {
+    let isMade = false;
+    try {
+      await maker.with(wanted, async (boot) => {
+        isMade = true;
+        await measure(boot);
+      });
+    } catch (cause) {
+      if (isMade || !(cause instanceof UsageError)) throw cause;
+      omissions.push({ variant: titleOf(wanted.name, wanted.addedBytes), reason: cause.message });
+      boots.skip(flags.runs);
+    }
   };
   try {
     const maker = await variantMaker(flags, folder, progress.listener);
@@ -121,17 +139,23 @@ async function run(folders: string[], flags: BenchFlags): Promise<void> {
       });
     }
     for (const boot of generations) await measure(boot);
-    for (const { variant, addedBytes } of subjects) await maker?.with(variant, addedBytes, measure);
+    if (maker !== undefined) for (const subject of subjects) await measureVariant(maker, subject);
   } finally {
     progress.end();
     interruptible();
     removeFolder();
   }
-  if (flags.json) printJson({ machine: machineFacts(flags, version), until: flags.until, measurements });
-  else printResult(`${HEADING}\n${describeMeasurements(measurements)}`);
+  if (flags.json) printJson({ machine: machineFacts(flags, version), until: flags.until, measurements, omissions });
+  else printResult(`${HEADING}\n${describeMeasurements(measurements, omissions)}`);
   // Last: what took so long to measure is shown even where this fails.
   if (flags.points !== undefined) writePoints(flags.points, measurements);
   if (measurements.some(({ failure }) => failure !== null)) process.exitCode = EXIT.notBooted;
+}
+
+function namedInitrd(text: string, others: readonly NamedInitrd[]): NamedInitrd[] {
+  const at = text.indexOf("=");
+  if (at > 0 && at < text.length - 1) return [...others, { name: text.slice(0, at), path: text.slice(at + 1) }];
+  throw new InvalidArgumentError("Expected a name and a file: squash=initrd.img.");
 }
 
 /** What is added to the initrd, one after the other: first nothing. @throws UsageError for what is no size. */
@@ -151,12 +175,22 @@ function parseAdditions(text: string | undefined): number[] {
 function subjectsOf(
   variants: readonly NamedVariant[],
   additions: readonly number[],
-): { variant: NamedVariant; addedBytes: number }[] {
-  return additions.flatMap((addedBytes) =>
+  beside: readonly NamedInitrd[],
+): WantedVariant[] {
+  const made = additions.flatMap((addedBytes) =>
     variants
       .filter(({ variant }) => addedBytes === 0 || variant.kind !== "floor")
-      .map((variant) => ({ variant, addedBytes })),
+      .map((variant) => ({ ...variant, addedBytes, initrd: undefined })),
   );
+  const others = beside.map(({ name, path }): WantedVariant => {
+    return { name, variant: { kind: "classic" }, addedBytes: 0, initrd: path };
+  });
+  return [...made, ...others];
+}
+
+async function rootDisk(path: string, folder: string, progress: ProgressListener): Promise<RootDisk> {
+  await progress("writing a disk with the root file system");
+  return writeRootDisk(path, join(folder, "root"));
 }
 
 async function variantMaker(
@@ -169,51 +203,26 @@ async function variantMaker(
   if (path === undefined || initrd === undefined) {
     throw new UsageError("Cannot make variants: both a kernel and an initrd are needed", { hint: "give -k and -i" });
   }
+  for (const other of [{ path: initrd }, ...flags.beside]) new FileSource(other.path, "the initrd").close();
   const kernel = { path, bytes: readInput(path, "the kernel") };
   const { release } = await inFile(path, () => parseKernelImage(kernel.bytes));
+  const root = flags.root === undefined ? undefined : await rootDisk(flags.root, folder, progress);
   const inputs = {
     kernel,
+    kernelRelease: release,
     initrd,
+    hardware: flags,
+    root,
+    readsOf: async (machine: Machine, name: string) => {
+      await progress(`${name}: boot for its profile`);
+      return readsOfImage(await recordMachine(counting(machine, flags), endOf(flags.until, flags)));
+    },
     modules: moduleTrees(flags.modules, release),
     acceptInitrdModules: flags.modules === undefined,
     drivers: selectDrivers(flags.drivers),
     config: readConfig(flags.config),
   };
   return new VariantMaker(inputs, folder, progress);
-}
-
-async function measureBoot(boot: PreparedBoot, flags: BenchFlags, boots: BootSeries): Promise<Measurement> {
-  const { variant, contentBytes, addedBytes, loadedBytes, imageBytes } = boot;
-  const name = titleOf(variant, addedBytes);
-  const machine = { ...machineWith(boot, flags), countInstructions: true, skipsIdle: flags.skipWaits };
-  // The floor is a kernel that starts a program; there is nothing that this could go on to.
-  const until = variant === "floor" ? "first-stage" : flags.until;
-  const options = { until: (line: ConsoleLine) => showsMilestone(line, until), timeoutSeconds: flags.timeout };
-  const runs = await repeatUntilStable(
-    async (number) => {
-      const stage = `${name}: boot ${number} of at most ${flags.runs}`;
-      return runOf(await boots.run(stage, (onLine) => recordMachine(machine, { ...options, onLine })));
-    },
-    timeOfRun,
-    flags.runs,
-  );
-  boots.skip(flags.runs - runs.length);
-  return summarise({ variant, contentBytes, addedBytes, loadedBytes, imageBytes }, runs);
-}
-
-function runOf(recording: Recording): Run {
-  const { end, lines, reads } = recording;
-  return {
-    milestones: milestonesOf(recording),
-    reads: { requests: reads.length, bytes: reads.reduce((sum, { length }) => sum + length, 0) },
-    initrdMemoryBytes: memoryOf(lines).find(({ what }) => what === "initrd-freed")?.bytes ?? null,
-    failure: end === "reached" ? null : failureOf(recording),
-  };
-}
-
-function failureOf({ end, lines }: Recording): string {
-  const said = lines.find((line) => showsMilestone(line, "failed") || showsMilestone(line, "panic")) ?? lines.at(-1);
-  return `${end === "timeout" ? "the time is over" : "the machine stopped"}, ${said?.text ?? "without a word"}`;
 }
 
 function machineFacts({ memory, cpus, cpu, disk, skipWaits }: BenchFlags, version: string): object {

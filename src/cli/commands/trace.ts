@@ -2,7 +2,14 @@ import { Command, Option } from "commander";
 import { type Generation, readGeneration } from "../../build/index.ts";
 import { UsageError } from "../../bytes/index.ts";
 import { analyseTrace, describeBoot, describeDisk, encodeTrace, type Trace } from "../../trace/index.ts";
-import { type ConsoleLine, type Milestone, type RunOptions, recordMachine, showsMilestone } from "../../vm/index.ts";
+import {
+  type ConsoleLine,
+  type Milestone,
+  milestoneWatch,
+  type RunOptions,
+  recordMachine,
+  showsMilestone,
+} from "../../vm/index.ts";
 import { BootSeries } from "../boot-series.ts";
 import { bootExactly } from "../exact-boot.ts";
 import { traceThisMachine } from "../live-boot.ts";
@@ -86,7 +93,7 @@ async function traceGeneration(folder: string | undefined, flags: TraceFlags): P
   });
   try {
     const recording = await boots.run("booting, and recording what is read", (onLine) =>
-      recordMachine(machine, optionsWith(onLine)),
+      recordMachine(machine, { ...optionsWith(onLine), looksAtMemory: milestoneWatch() }),
     );
     if (!flags.exact) return traceOf(boot, recording);
     const exact = await boots.run("booting again, to see what is used", (onLine) =>

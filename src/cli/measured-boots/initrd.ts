@@ -1,0 +1,51 @@
+import { writeFileSync } from "node:fs";
+import { encodeFirstStage, keptParts } from "../../build/index.ts";
+import { MemorySource } from "../../bytes/index.ts";
+import { compress, OUTPUT_METHODS, type OutputMethod } from "../../formats/compression/index.ts";
+import { type Initramfs, readInitramfs, treeOfInitramfs } from "../../formats/cpio/index.ts";
+import { inFile, packWithTool, readInput } from "../../host/index.ts";
+import { type ArchiveMethod, addContent, contentBytesOf } from "../../measure/index.ts";
+
+export interface InitrdOptions {
+  readonly path: string;
+  readonly addedBytes: number;
+  /** Undefined: as the initrd is packed already. */
+  readonly method: ArchiveMethod | "as it is or none" | undefined;
+}
+
+/**
+ * Writes an initrd with more in it, or packed in another way. Microcode in front stays as it is.
+ * @returns the bytes of all its files, unpacked
+ * @throws UsageError when the program that packs like that is not installed.
+ */
+export async function writeInitrd({ path, addedBytes, method }: InitrdOptions, output: string): Promise<number> {
+  const bytes = readInput(path, "the initrd");
+  const initramfs = await inFile(path, () => readInitramfs(bytes));
+  const { tree } = treeOfInitramfs(initramfs, { includeEarly: false });
+  const keepsPacking = method === undefined || method === "as it is or none";
+  addContent(tree, addedBytes);
+  if (addedBytes === 0 && keepsPacking) writeFileSync(output, bytes);
+  else {
+    const kept = keptParts(new MemorySource(bytes), initramfs);
+    const chosen = method === undefined ? ownMethod(initramfs) : keepsPacking ? "none" : method;
+    writeFileSync(output, await encodeFirstStage(tree, kept, "none", (archive) => pack(archive, chosen)));
+  }
+  return contentBytesOf(tree);
+}
+
+/** The level at which initrd generators run zstd would take minutes; what is measured is unpacking. */
+const ZSTD_LEVEL = 9;
+
+async function pack(archive: Uint8Array, method: ArchiveMethod): Promise<Uint8Array> {
+  if (!isOutputMethod(method)) return packWithTool(archive, method);
+  return compress(archive, method === "zstd" ? { method, level: ZSTD_LEVEL } : { method });
+}
+
+function isOutputMethod(method: ArchiveMethod): method is OutputMethod {
+  return OUTPUT_METHODS.some((candidate) => candidate === method);
+}
+
+/** How the initrd's own archive is packed. */
+function ownMethod({ segments }: Initramfs): ArchiveMethod {
+  return segments.findLast(({ early }) => !early)?.method ?? "none";
+}

@@ -1,0 +1,1 @@
+export { GuestMemory, SHARED_MEMORY_MACHINE, sharedMemoryArguments } from "./open.ts";
