@@ -106,10 +106,11 @@ function sampleDdi(): Uint8Array {
 }
 
 const ddi = sampleDdi();
+const sampleImage = new MemorySource(ddi);
 const sample: DiskOptions = {
   seed: new Uint8Array(32).fill(1),
   boot: menu,
-  image: new MemorySource(ddi),
+  image: sampleImage,
   espBytes: 8 * MIB,
 };
 
@@ -124,7 +125,7 @@ describe("a disk", () => {
   test("has the ESP first, and then the image's partitions with their own GUIDs", () => {
     const disk = new MemorySource(written());
     const { partitions, warnings } = readGpt(disk);
-    const own = readGpt(sample.image).partitions;
+    const own = readGpt(sampleImage).partitions;
     expect(warnings).toEqual([]);
     expect(partitions.map(({ typeName }) => typeName)).toEqual(["esp", "root-x86-64", "root-x86-64-verity"]);
     expect(partitions.map(({ offsetBytes }) => offsetBytes % MIB)).toEqual([0, 0, 0]);
@@ -135,7 +136,7 @@ describe("a disk", () => {
     });
     expect(partitions.slice(1).map(identity)).toEqual(own.map(identity));
     // The tree belongs to the data still.
-    expect(readDdi(disk).trees[0]?.verity?.rootHash).toEqual(readDdi(sample.image).trees[0]?.verity?.rootHash);
+    expect(readDdi(disk).trees[0]?.verity?.rootHash).toEqual(readDdi(sampleImage).trees[0]?.verity?.rootHash);
   });
 
   test("has an ESP that knows its place, and holds what the boot needs", () => {

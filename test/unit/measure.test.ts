@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { defaultConfig, parseConfig, withSettings } from "../../src/build/index.ts";
 import { UsageError } from "../../src/bytes/index.ts";
 import { compress } from "../../src/formats/compression/index.ts";
 import {
@@ -13,6 +14,7 @@ import {
   type Subject,
   scalingPoints,
   summarise,
+  VARIANT_NAMES,
 } from "../../src/measure/index.ts";
 import { parseScaling } from "../../src/report/index.ts";
 import { regularFile, Tree } from "../../src/tree/index.ts";
@@ -23,12 +25,13 @@ const SUBJECT: Subject = { variant: "classic", contentBytes: 5000, addedBytes: 0
 function boot(milliseconds: number, given: Partial<Run> = {}): Run {
   return {
     milestones: [
-      { name: "kernel", title: "kernel starts", ns: 0 },
-      { name: "first-stage", title: "kernel starts /init", ns: 100 * MS },
-      { name: "next-stage", title: "the initrd's own init runs", ns: milliseconds * MS },
+      { name: "kernel", title: "kernel starts", ns: 0, memoryBytes: null },
+      { name: "first-stage", title: "kernel starts /init", ns: 100 * MS, memoryBytes: null },
+      { name: "next-stage", title: "the initrd's own init runs", ns: milliseconds * MS, memoryBytes: null },
     ],
     reads: { requests: milliseconds, bytes: 1000 * milliseconds },
     initrdMemoryBytes: null,
+    loader: null,
     failure: null,
     ...given,
   };
@@ -105,19 +108,63 @@ describe("a summary of boots", () => {
       "lazy-zstd did not come up: the machine stopped, panic",
     ]);
   });
+
+  test("with what came before the kernel, memory, and what was left out, where there is any", () => {
+    const loader = { requests: 7, bytes: 86_000_000, ns: 2500 * MS };
+    const remembered = (milliseconds: number, memoryBytes: number) => {
+      const { milestones, ...others } = boot(milliseconds, { loader });
+      return { ...others, milestones: milestones.map((milestone) => ({ ...milestone, memoryBytes })) };
+    };
+    const text = describeMeasurements(
+      [measured({ variant: "uki-classic" }, [remembered(1000, 300_000_000)]), measured({}, [boot(1200)])],
+      [{ variant: "classic-lzo", reason: "Cannot pack: there is no lzop" }],
+    );
+    expect(text.split("\n")).toEqual([
+      "  variant      loaded  image  loader reads  before kernel  /init  next init  spread    read  requests  boots",
+      "  uki-classic  3.0 kB      -       86.0 MB          2.500  0.100      1.000       -  1.0 MB      1000      1",
+      "  classic      3.0 kB      -             -              -  0.100      1.200       -  1.2 MB      1200      1",
+      "classic-lzo was left out: Cannot pack: there is no lzop",
+      "",
+      "Memory in use (of the machine's, what is not free)",
+      "  variant         /init  next init",
+      "  uki-classic  300.0 MB   300.0 MB",
+      "  classic             -          -",
+    ]);
+  });
 });
 
 describe("variants", () => {
   test("have names that say what they are", () => {
-    expect(parseVariants("floor,classic,classic-zstd,lazy-lz4hc-strip,floor")).toEqual([
+    expect(parseVariants("floor,classic,classic-zstd,lazy-lz4hc-strip,uki-classic,floor")).toEqual([
       { name: "floor", variant: { kind: "floor" } },
-      { name: "classic", variant: { kind: "classic", compression: undefined } },
-      { name: "classic-zstd", variant: { kind: "classic", compression: "zstd" } },
-      { name: "lazy-lz4hc-strip", variant: { kind: "lazy", compression: "lz4hc", signatures: "strip" } },
+      { name: "classic", variant: { kind: "classic" } },
+      { name: "classic-zstd", variant: { kind: "classic", method: "zstd" } },
+      {
+        name: "lazy-lz4hc-strip",
+        variant: {
+          kind: "lazy",
+          settings: { image: { compression: "lz4hc" }, modules: { signatures: "strip", symbols: "auto" } },
+        },
+      },
+      { name: "uki-classic", variant: { kind: "classic", loader: "firmware" } },
     ]);
   });
 
-  test.each(["", "floor,", "classic-lzo", "Floor"])("%j is none", (text) => {
+  test("have settings that a build takes", () => {
+    for (const { variant } of parseVariants(VARIANT_NAMES.join(","))) {
+      if (variant.kind === "lazy") expect(() => withSettings(defaultConfig(), variant.settings)).not.toThrow();
+    }
+    expect(() => withSettings(defaultConfig(), { image: { compression: "lzma" } })).toThrow(UsageError);
+    expect(() => withSettings(defaultConfig(), { picture: {} })).toThrow(UsageError);
+  });
+
+  test("change no other setting", () => {
+    const config = parseConfig("[image]\ncluster-size = 16\n[boot]\ntimeout = 7\n");
+    const changed = withSettings(config, { image: { compression: "zstd" } });
+    expect(changed).toEqual({ ...config, image: { ...config.image, compression: "zstd" } });
+  });
+
+  test.each(["", "floor,", "classic-rar", "Floor", "constructor"])("%j is none", (text) => {
     expect(() => parseVariants(text)).toThrow(UsageError);
   });
 });

@@ -37,9 +37,13 @@ describe("QEMU's log", () => {
     expect(textsOf(readLog(qemuLog([{ raw: "serial_write write addr 0x00 val 0x41" }])))).toEqual(["A"]);
   });
 
-  test("counts no reads from before the guest's first word: these are QEMU's and the firmware's", () => {
-    const log = readLog(qemuLog([{ read: [0, 512] }, { line: "hello" }, { read: [0, 1024] }]));
-    expect(log.reads.map(({ length }) => length)).toEqual([1024]);
+  test("adds up the timer that runs from the machine's start, which wraps", () => {
+    const reading = (ticks: string) => ({
+      raw: `monitor_qmp_respond mon 0x55 resp: {"return": "portl[0x0608] = 0x${ticks}\\r\\n"}`,
+    });
+    const log = readLog(qemuLog(["ffffffff", "00369e99", "00fffff0", "00000010"].map(reading)));
+    expect(log.uptime.map(({ ns }) => Math.round(ns / MS))).toEqual([1000, 4687, 4687]);
+    expect((log.uptime[2]?.ns ?? 0) - (log.uptime[1]?.ns ?? 0)).toBeCloseTo((32 * 1e9) / 3_579_545, -1);
   });
 
   test("takes for text only what is written to the serial port's data register", () => {
@@ -143,6 +147,35 @@ describe("a recording", () => {
     for (const event of ["blk_co_preadv", "serial_write", "monitor_qmp_respond"])
       expect(args).toContain(`-trace ${event}`);
     expect(args).toContain("-msg timestamp=on -D ");
+  });
+
+  test("counts no reads from before the kernel's first word: these are QEMU's", async () => {
+    fakeQemu(scriptOf([{ read: [0, 512] }, ...events]));
+    const { reads, loader } = await record({ until: until("four") });
+    expect([reads.map(({ length }) => length), loader]).toEqual([[4096, 4096], undefined]);
+  });
+
+  test("tells what firmware and loader read, and when the kernel's clock began", async () => {
+    const ticks = (ms: number) =>
+      Math.round((ms / 1000) * 3_579_545)
+        .toString(16)
+        .padStart(8, "0");
+    const uptime = (ms: number) => ({
+      raw: `monitor_qmp_respond mon 0x55 resp: {"return": "portl[0x0608] = 0x${ticks(ms)}\\r\\n"}`,
+    });
+    const firmware: readonly MachineEvent[] = [
+      ...[uptime(2000), { line: "BdsDxe: starting Boot0001" }, { read: [0, 86_000] as const }],
+      // The kernel says its first line late.
+      ...[uptime(2002), { line: "[    0.000000] Linux" }, uptime(2004), { line: "[    0.001000] early" }, uptime(2006)],
+      ...[{ read: [0, 4096] as const }, { line: "[    0.005000] Run /init as init process" }, uptime(9000)],
+    ];
+    fakeQemu(scriptOf(firmware, { ends: true }));
+    const { kernel: _kernel, initrd: _initrd, commandLine: _commandLine, ...hardware } = sampleMachine();
+    const machine = { ...hardware, firmware: { code: "code", variables: "variables" } };
+    const { reads, loader } = await recordMachine(machine, { until: () => false, timeoutSeconds: 10_000 });
+    expect(reads.map(({ length }) => length)).toEqual([4096]);
+    expect(loader).toMatchObject({ requests: 1, bytes: 86_000 });
+    expect(Math.round((loader?.ns ?? 0) / MS)).toBe(2003);
   });
 
   test("ends at the line that was waited for", async () => {
