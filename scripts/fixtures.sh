@@ -8,6 +8,7 @@
 #   trees/GENERATOR                a Debian system in which that initrd generator is installed (takes root)
 #   trees/minimal                  a Debian system that boots, and does no more (takes root)
 #   initrds/GENERATOR-FLAVOUR.img  the generic initrd it makes for that kernel (takes root)
+#   systemd/trixie                 systemd's stubs and ukify as in Debian 13, which Debian 12 does not have
 #   all                            the lot: about 4 minutes on two cores, 1.8 GB
 # FLAVOUR is 6.12-amd64, 6.1-amd64 or 6.1-cloud-amd64; GENERATOR is dracut, initramfs-tools or dracut-squash (dracut with its
 # module of that name, which is not in all: only benchmarks compare it), for initrds also dracut-microcode: dracut's
@@ -187,6 +188,40 @@ in_tree() { # generator release program...
   ' in-tree "$(readlink -f "$tree")" "$kernel" "$making" "$@"
 }
 
+# --- systemd -------------------------------------------------------------------------------------------------------
+
+# Stubs that know profiles and addons, and ukify with the module it needs; only unpacked, so that nothing is upgraded.
+systemd_packages=(systemd-boot-efi systemd-ukify python3-pefile)
+
+# apt with the lists of another suite, apart from the machine's own.
+apt_of_suite() { # suite command...
+  local keyring=/usr/share/keyrings/debian-archive-keyring.gpg state=$making/apt
+  mkdir -p "$state/lists"
+  echo "deb [signed-by=$keyring] $(debian_mirror) $1 main" >"$state/sources"
+  shift
+  apt-get -q -o Dir::Etc::SourceList="$state/sources" -o Dir::Etc::SourceParts=- -o Dir::State::Lists="$state/lists" \
+    -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache= -o APT::Sandbox::User=root "$@"
+}
+
+# Where the machine has its Debian packages from.
+debian_mirror() {
+  # shellcheck disable=SC2016 # apt replaces these names, not the shell
+  apt-get indextargets 'Created-By: Packages' 'Origin: Debian' --format '$(REPO_URI) $(RELEASE)' |
+    sed -n "s|^\([^ ]*\) $suite\$|\1|p" | sed -n 1p
+}
+
+make_systemd() { # suite
+  local package real
+  [[ $1 == trixie ]] || fail "Cannot make systemd '$1': expected trixie"
+  real=$1-$(digest_of "${systemd_packages[@]}")
+  ! is_published "$real" "systemd/$1" || return 0
+  say "systemd of $1: downloading"
+  quietly "systemd/$1" apt_of_suite "$1" update
+  (cd "$making" && quietly "systemd/$1" apt_of_suite "$1" download "${systemd_packages[@]}")
+  for package in "$making"/*.deb; do dpkg-deb -x "$package" "$making/systemd"; done
+  publish "$making/systemd" "$real" "systemd/$1"
+}
+
 # --- initrds -------------------------------------------------------------------------------------------------------
 
 generate_with_dracut() { # release
@@ -249,6 +284,7 @@ all_names() {
   printf 'initrds/dracut-%s.img\n' "${flavours[@]}"
   printf 'initrds/initramfs-tools-%s.img\n' 6.12-amd64 6.1-amd64
   printf 'initrds/dracut-microcode-%s.img\n' 6.12-amd64
+  printf 'systemd/trixie\n'
 }
 
 make_fixture() { # name
@@ -256,12 +292,13 @@ make_fixture() { # name
   case $1 in
     kernels/*) make_kernel "${1#kernels/}" ;;
     trees/*) make_tree "${1#trees/}" ;;
+    systemd/*) make_systemd "${1#systemd/}" ;;
     initrds/*-6.*.img)
       stem=$(basename "$1" .img)
       flavour=6.${stem#*-6.}
       make_initrd "${stem%"-$flavour"}" "$flavour"
       ;;
-    *) fail "Cannot make '$1': expected kernels/FLAVOUR, trees/GENERATOR, initrds/GENERATOR-FLAVOUR.img or all" ;;
+    *) fail "Cannot make '$1': expected kernels/FLAVOUR, trees/GENERATOR, initrds/GENERATOR-FLAVOUR.img, systemd/trixie or all" ;;
   esac
   echo "$fixtures/$1"
 }

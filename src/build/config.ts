@@ -88,6 +88,7 @@ const Config = z.strictObject({
       "os-release": z.string().default(""),
       splash: z.string().default(""),
       sbat: z.string().default(""),
+      microcode: z.string().default(""),
       "pcr-public-key": z.string().default(""),
       "pcr-key": z.string().default(""),
       "pcr-signer": z.string().default(""),

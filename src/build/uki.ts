@@ -23,6 +23,7 @@ export interface UkiInputs {
   readonly osRelease?: InputFile | undefined;
   readonly splash?: InputFile | undefined;
   readonly sbat?: InputFile | undefined;
+  readonly microcode?: InputFile | undefined;
   readonly pcrPublicKey?: InputFile | undefined;
   /** Signs a policy for each phase of the boot; without it, there are none. */
   readonly policies?: { readonly key: PolicyKey; readonly phases: "auto" | readonly string[] } | undefined;
@@ -65,7 +66,13 @@ export async function prepareUki(
   const assemble = (initrd: Uint8Array): Uint8Array => {
     const parts: UkiOptions = {
       stub: inputs.stub.bytes,
-      sections: { ...common, splash: inputs.splash?.bytes, pcrPublicKey: publicKey, initrd },
+      sections: {
+        ...common,
+        splash: inputs.splash?.bytes,
+        pcrPublicKey: publicKey,
+        microcode: inputs.microcode?.bytes,
+        initrd,
+      },
       profiles: inputs.profiles.map(profileOf),
       sbat: inputs.sbat && Buffer.from(inputs.sbat.bytes).toString("utf8"),
     };

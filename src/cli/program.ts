@@ -1,5 +1,6 @@
 import { Command, Help, type Option } from "commander";
 import { packageVersion } from "../host/index.ts";
+import { addonCommand } from "./commands/addon.ts";
 import { attestCommand } from "./commands/attest.ts";
 import { benchCommand } from "./commands/bench.ts";
 import { blameCommand } from "./commands/blame.ts";
@@ -51,6 +52,7 @@ export function createProgram(): Command {
     verifyCommand(),
     keysCommand(),
     signCommand(),
+    addonCommand(),
     diskCommand(),
     predictCommand(),
     attestCommand(),

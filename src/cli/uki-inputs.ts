@@ -31,6 +31,7 @@ export function readUkiInputs(flags: UkiFlags, config: BuildConfig["uki"]): UkiI
     osRelease: optionalFile(flags.osRelease ?? config["os-release"], "the os-release"),
     splash: optionalFile(config.splash, "the splash picture"),
     sbat: optionalFile(config.sbat, "the SBAT entries"),
+    microcode: optionalFile(config.microcode, "the microcode"),
     pcrPublicKey,
     policies: key && { key, phases: config["pcr-phases"] },
     profiles: config.profiles.map(({ id, title, kernel, initrd, ...profile }) => ({

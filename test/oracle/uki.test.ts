@@ -1,6 +1,7 @@
-import { readFileSync, writeFileSync } from "node:fs";
+import { createHash } from "node:crypto";
+import { readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { beforeAll, beforeEach, describe, expect, type TestContext, test } from "vitest";
 import { encodeSignatureLists, readVariables } from "../../src/formats/efi-variables/index.ts";
 import { readModuleSignature } from "../../src/formats/elf-module/index.ts";
 import { authenticodeDigest, withSignatures } from "../../src/formats/pe/index.ts";
@@ -12,8 +13,10 @@ import {
   signModule,
   signProgram,
 } from "../../src/keys/index.ts";
-import { assembleUki } from "../../src/uki/index.ts";
-import { kernelFixture } from "../support/fixtures.ts";
+import { assembleAddon, assembleUki } from "../../src/uki/index.ts";
+import { sampleInitrd } from "../support/build-inputs.ts";
+import { lazyrd } from "../support/cli.ts";
+import { kernelFixture, systemdFixture } from "../support/fixtures.ts";
 import { BOOT_LOADER, type KeySet, keyFile, newKeys, STUB, signerOf } from "../support/secure-boot.ts";
 import { tempFolder } from "../support/temp.ts";
 import { requireTool, run } from "../support/tools.ts";
@@ -175,6 +178,79 @@ describe("openssl and lazyrd agree", () => {
     const [path = ""] = written({ "signed.efi": signProgram(uki, signer) });
     expect(run("sbverify", ["--cert", certificate, path]).stdout).toBe("Signature verification OK\n");
   });
+});
+
+describe("ukify of Debian 13", () => {
+  const { stub, addonStub, ukify, pythonPath } = systemdFixture();
+
+  /** What `ukify inspect` says of each section, by name; of several that are called the same, of the last one. */
+  function inspect(
+    context: TestContext,
+    program: Uint8Array,
+  ): Record<string, { size: number; sha256: string; text?: string }> {
+    const [path = ""] = written({ "program.efi": program });
+    const python = requireTool(context, "python3");
+    const env = ["-i", `PATH=${process.env["PATH"]}`, `PYTHONPATH=${pythonPath}`, "PYTHONDONTWRITEBYTECODE=1"];
+    return JSON.parse(run("env", [...env, python, ukify, "--json=short", "inspect", path]).stdout);
+  }
+
+  const digest = (content: Uint8Array): string => createHash("sha256").update(content).digest("hex");
+
+  test("finds all sections of an image as they were put in, with the stub of either Debian", (context) => {
+    for (const path of [STUB, stub]) {
+      const found = inspect(context, assembleUki({ stub: readFileSync(path), sections }));
+      for (const [name, content] of Object.entries(parts)) {
+        expect([name, found[name]]).toEqual([
+          name,
+          expect.objectContaining({ size: content.length, sha256: digest(content) }),
+        ]);
+      }
+    }
+  });
+
+  test("reads profiles, microcode and SBAT entries, which take the newer stub", (context) => {
+    const microcode = Buffer.from("microcode");
+    const image = assembleUki({
+      stub: readFileSync(stub),
+      sections: { ...sections, microcode },
+      profiles: [
+        { id: "normal", sections: {} },
+        { id: "rescue", title: "Rescue", sections: { commandLine: "rescue" } },
+      ],
+      sbat: "mine,1,Me,lazyrd,1,x",
+    });
+    const found = inspect(context, image);
+    expect(found[".ucode"]).toMatchObject({ size: microcode.length, sha256: digest(microcode) });
+    expect(found[".profile"]?.text).toBe('ID=rescue\nTITLE="Rescue"\n');
+    const components = found[".sbat"]?.text?.split("\n").map((line) => line.split(",", 1)[0]);
+    expect(components).toEqual(["sbat", "systemd-stub", "systemd-stub.debian", "mine", "uki", ""]);
+  });
+
+  test("reads an addon", (context) => {
+    const addon = assembleAddon(readFileSync(addonStub), { commandLine: "debug", kernelRelease: "6.12-test" });
+    expect(inspect(context, addon)).toMatchObject({ ".cmdline": { text: "debug" }, ".uname": { text: "6.12-test" } });
+    const [path = "", , certificate = ""] = written({
+      "x.addon.efi": signProgram(addon, signerOf(keys, "db")),
+      ...keyFiles("db"),
+    });
+    requireTool(context, "sbverify");
+    expect(run("sbverify", ["--cert", certificate, path]).stdout).toBe("Signature verification OK\n");
+  });
+});
+
+test("a unified kernel image is little larger than its kernel", async () => {
+  const folder = tempFolder();
+  const { vmlinuz, modules } = kernelFixture("6.12-amd64");
+  writeFileSync(join(folder, "initrd"), await sampleInitrd());
+  const built = (drivers: string): number => {
+    const inputs = ["-k", vmlinuz, "-m", modules, "-i", join(folder, "initrd"), "-c", "/dev/null"];
+    const output = join(folder, drivers);
+    expect(lazyrd(["build", "-q", ...inputs, "-d", drivers, "--uki", "--stub", STUB, "-o", output]).stderr).toBe("");
+    return statSync(join(output, "lazyrd.efi")).size - kernel.length;
+  };
+  const MIB = 2 ** 20;
+  expect(built("virtio")).toBeLessThan(MIB);
+  expect(built("generic")).toBeLessThan(5 * MIB);
 });
 
 describe("keys for firmware", () => {

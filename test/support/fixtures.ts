@@ -39,6 +39,28 @@ export function initrdFixture(generator: InitrdGenerator, flavour: KernelFlavour
   return fixturePath(`initrds/${generator}-${flavour}.img`);
 }
 
+export interface SystemdFixture {
+  readonly version: number;
+  readonly stub: string;
+  readonly addonStub: string;
+  /** A program for python3, and where that finds the modules that it needs. */
+  readonly ukify: string;
+  readonly pythonPath: string;
+}
+
+/** What Debian 13 has of systemd and Debian 12 has not. Fetched when missing; throws when that fails. */
+export function systemdFixture(): SystemdFixture {
+  const folder = realpathSync(fixturePath("systemd/trixie"));
+  const efi = join(folder, "usr/lib/systemd/boot/efi");
+  return {
+    version: 257,
+    stub: join(efi, "linuxx64.efi.stub"),
+    addonStub: join(efi, "addonx64.efi.stub"),
+    ukify: join(folder, "usr/bin/ukify"),
+    pythonPath: join(folder, "usr/lib/python3/dist-packages"),
+  };
+}
+
 // Where fixtures are and what they depend on is known to the script alone; it is quick when there is nothing to make.
 function fixturePath(name: string): string {
   const known = pathsByName.get(name);

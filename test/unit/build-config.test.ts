@@ -45,6 +45,7 @@ stub = "stub"
 os-release = "os-release"
 splash = "logo.bmp"
 sbat = "sbat.csv"
+microcode = "ucode.img"
 pcr-public-key = "pcr.pub"
 profiles = [{ id = "normal" }, { id = "old", title = "Old", command-line = "x", kernel = "k", initrd = "i" }]
 `;
@@ -77,7 +78,7 @@ describe("lazyrd.toml", () => {
         "failure-delay": 30,
       },
       "image-signature": { key: "", signer: "", certificate: "" },
-      uki: { stub: "", "os-release": "", splash: "", sbat: "", "pcr-public-key": "", profiles: [] },
+      uki: { stub: "", "os-release": "", splash: "", sbat: "", microcode: "", "pcr-public-key": "", profiles: [] },
     });
   });
 
@@ -118,6 +119,7 @@ describe("lazyrd.toml", () => {
         "os-release": "os-release",
         splash: "logo.bmp",
         sbat: "sbat.csv",
+        microcode: "ucode.img",
         "pcr-public-key": "pcr.pub",
         profiles: [{ id: "normal" }, { id: "old", title: "Old", "command-line": "x", kernel: "k", initrd: "i" }],
       },

@@ -1,5 +1,5 @@
 import { createPrivateKey, createPublicKey, sign } from "node:crypto";
-import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { gunzipSync, gzipSync } from "node:zlib";
@@ -155,6 +155,7 @@ describe("lazyrd build --uki", () => {
       "[uki]",
       `stub = "${shop.path("stub")}"`,
       `os-release = "${shop.path("os-release")}"`,
+      `microcode = "${shop.path("old-initrd")}"`,
       'profiles = [{ id = "normal" }, { id = "old", title = "Old", command-line = "x", initrd = "$OLD" }]',
     ]
       .join("\n")
@@ -375,6 +376,43 @@ describe("lazyrd sign", () => {
       status: 1,
       stderr: expect.stringMatching(/^lazyrd: \S+program\.efi: .*Cannot read an EFI program/),
     });
+  });
+});
+
+describe("lazyrd addon", () => {
+  const addon = (...more: string[]) => {
+    writeFileSync(shop.path("addon.stub"), sampleStub({ kind: "addon" }));
+    return lazyrd(["addon", "--stub", shop.path("addon.stub"), "-o", shop.path("x.addon.efi"), ...more]);
+  };
+
+  test("writes a program with the sections that are given, signed where there is a key", () => {
+    writeFileSync(shop.path("ucode"), "microcode");
+    const given = ["--command-line", "debug", "--microcode", shop.path("ucode"), "--uname", "6.12.1-test"];
+    expect(addon(...given)).toMatchObject({
+      status: 0,
+      stderr: "",
+      stdout: expect.stringMatching(/addon, not signed\n$/),
+    });
+    const program = readFileSync(shop.path("x.addon.efi"));
+    const { sections } = readPe(new MemorySource(program));
+    expect(sections.map(({ name }) => name)).toEqual([".text", ".sdmagic", ".sbat", ".cmdline", ".uname", ".ucode"]);
+    expect(addon(...given, "--key", key("db.key"), "--certificate", key("db.crt")).stdout).toContain(
+      "signed by CN=lazyrd db",
+    );
+    expect(checkProgramSignatures(readFileSync(shop.path("x.addon.efi")))).toMatchObject([{ fault: undefined }]);
+    expect(lazyrd(["inspect", shop.path("x.addon.efi")])).toMatchObject({ status: 0, stderr: "" });
+  });
+
+  test("refuses one without content, a stub for images, and half a signer, and writes nothing", () => {
+    const refused = (why: RegExp, ...more: string[]): void => {
+      expect(addon(...more)).toMatchObject({ stdout: "", stderr: expect.stringMatching(why) });
+      expect(existsSync(shop.path("x.addon.efi"))).toBe(false);
+    };
+    refused(/Cannot make an addon without content/);
+    refused(/no mark of systemd-addon/, "--command-line", "x", "--stub", shop.path("stub"));
+    refused(/expected either a private key or a signer/, "--command-line", "x", "--key", key("db.key"));
+    refused(/Cannot use a command line of 2048 bytes/, "--command-line", "x".repeat(2048));
+    refused(/Cannot read the initrd .*nowhere: there is no such file/, "--initrd", shop.path("nowhere"));
   });
 });
 

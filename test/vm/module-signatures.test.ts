@@ -7,7 +7,7 @@ import { regularFile } from "../../src/tree/index.ts";
 import { assembleUki } from "../../src/uki/index.ts";
 import { encodeArchive } from "../support/build-inputs.ts";
 import { lazyrd } from "../support/cli.ts";
-import { type KernelFlavour, kernelFixture } from "../support/fixtures.ts";
+import { type KernelFlavour, kernelFixture, systemdFixture } from "../support/fixtures.ts";
 import {
   bootFirmware,
   DEFAULT_PROGRAM,
@@ -66,9 +66,13 @@ const PROBE = smallProbe({
 });
 
 /** Boots it on a machine with Secure Boot whose db has the certificate `db` of these keys. */
-function bootLockedDown(built: Generation, keys: KeySet, until?: RegExp): Promise<FirmwareEnding> {
+function bootLockedDown(
+  built: Generation,
+  keys: KeySet,
+  { stub = STUB, until }: { readonly stub?: string; readonly until?: RegExp } = {},
+): Promise<FirmwareEnding> {
   const uki = assembleUki({
-    stub: readFileSync(STUB),
+    stub: readFileSync(stub),
     sections: {
       kernel: readFileSync(built.path("kernel")),
       commandLine: "console=ttyS0 loglevel=7 lockdown=integrity module.sig_enforce=1",
@@ -84,11 +88,15 @@ function bootLockedDown(built: Generation, keys: KeySet, until?: RegExp): Promis
   });
 }
 
-test.each<KernelFlavour>(["6.12-amd64", "6.1-amd64"])(
+// Besides, the stubs of two versions of systemd.
+test.each<[KernelFlavour, string]>([
+  ["6.12-amd64", systemdFixture().stub],
+  ["6.1-amd64", STUB],
+])(
   "a locked down %s takes modules that are signed with a key of db, of the first stage and of the image",
-  async (flavour) => {
+  async (flavour, stub) => {
     const keys = newKeys();
-    const { report } = await bootLockedDown(resigned(flavour, keys), keys);
+    const { report } = await bootLockedDown(resigned(flavour, keys), keys, { stub });
     if (report === undefined) throw new Error("The probe in the image did not report");
     expect(section(report, "lockdown")).toEqual(["none [integrity] confidentiality"]);
     expect(section(report, "enforced")).toEqual(["Y"]);
@@ -99,7 +107,7 @@ test.each<KernelFlavour>(["6.12-amd64", "6.1-amd64"])(
 );
 
 test("it refuses modules that are signed with a foreign key, and lazyrd says so", async () => {
-  const ending = await bootLockedDown(resigned("6.12-amd64", newKeys()), newKeys(), /lazyrd: FAILED/);
+  const ending = await bootLockedDown(resigned("6.12-amd64", newKeys()), newKeys(), { until: /lazyrd: FAILED/ });
   expect(ending).toMatchObject({ end: "reached", report: undefined });
   expect(ending.console.at(-1)).toMatch(
     /FAILED at plan line \d+ \(try-modules\): the kernel refused the module \w+: key was rejected \(EKEYREJECTED\)/,

@@ -1,8 +1,9 @@
 import { Command, Option } from "commander";
 import { UsageError } from "../../bytes/index.ts";
 import { withSignatures } from "../../formats/pe/index.ts";
-import { inFile, OutputFile, readInput } from "../../host/index.ts";
+import { inFile, readInput } from "../../host/index.ts";
 import { checkProgramSignatures, type Signer, signProgram } from "../../keys/index.ts";
+import { writeProgram } from "../program-file.ts";
 import { addSigningOptions, readSigner, SIGNING_HINT, type SigningFlags } from "../signing.ts";
 import { printResult } from "../terminal.ts";
 
@@ -40,7 +41,7 @@ async function run(path: string, flags: SignFlags): Promise<void> {
   const result = await inFile(path, () =>
     signer === undefined ? withSignatures(program, []) : signProgram(program, signer),
   );
-  write(flags.output, result);
+  writeProgram(flags.output, result);
   const names = checkProgramSignatures(result).map(({ certificate }) => certificate?.subject ?? "somebody unknown");
   printResult(`${flags.output}: ${names.length === 0 ? "not signed" : `signed by ${names.join(" and by ")}`}`);
 }
@@ -49,15 +50,4 @@ function requireSigner(flags: SigningFlags): Signer {
   const signer = readSigner(flags);
   if (signer !== undefined) return signer;
   throw new UsageError("Cannot sign without a key", { hint: SIGNING_HINT });
-}
-
-function write(path: string, content: Uint8Array): void {
-  const output = new OutputFile(path, { force: true });
-  try {
-    output.writeSparse(content.length, (sink) => sink.writeAt(0, content));
-    output.commit();
-  } catch (error) {
-    output.discard();
-    throw error;
-  }
 }
