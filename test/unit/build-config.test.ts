@@ -47,6 +47,9 @@ splash = "logo.bmp"
 sbat = "sbat.csv"
 microcode = "ucode.img"
 pcr-public-key = "pcr.pub"
+pcr-key = "pcr.key"
+pcr-signer = "sign-policies"
+pcr-phases = ["enter-initrd"]
 profiles = [{ id = "normal" }, { id = "old", title = "Old", command-line = "x", kernel = "k", initrd = "i" }]
 `;
 
@@ -78,7 +81,18 @@ describe("lazyrd.toml", () => {
         "failure-delay": 30,
       },
       "image-signature": { key: "", signer: "", certificate: "" },
-      uki: { stub: "", "os-release": "", splash: "", sbat: "", microcode: "", "pcr-public-key": "", profiles: [] },
+      uki: {
+        stub: "",
+        "os-release": "",
+        splash: "",
+        sbat: "",
+        microcode: "",
+        "pcr-public-key": "",
+        "pcr-key": "",
+        "pcr-signer": "",
+        "pcr-phases": "auto",
+        profiles: [],
+      },
     });
   });
 
@@ -121,6 +135,9 @@ describe("lazyrd.toml", () => {
         sbat: "sbat.csv",
         microcode: "ucode.img",
         "pcr-public-key": "pcr.pub",
+        "pcr-key": "pcr.key",
+        "pcr-signer": "sign-policies",
+        "pcr-phases": ["enter-initrd"],
         profiles: [{ id: "normal" }, { id: "old", title: "Old", "command-line": "x", kernel: "k", initrd: "i" }],
       },
     });
