@@ -16,6 +16,7 @@ import { fetchStep } from "./steps/fetch";
 import { forwardStep } from "./steps/forward";
 import { graftStep } from "./steps/graft";
 import { loopStep } from "./steps/loop";
+import { measureStep } from "./steps/measure";
 import { modulesStep, tryModulesStep } from "./steps/modules";
 import { mountStep } from "./steps/mount";
 import { networkStep } from "./steps/network";
@@ -91,6 +92,7 @@ function carryOut(step: Step): bool {
   if (verb.equals("loop")) return loopStep(step);
   if (verb.equals("verity")) return verityStep(step);
   if (verb.equals("signed")) return signedStep(step);
+  if (verb.equals("measure")) return measureStep(step);
   if (verb.equals("mount")) return mountStep(step);
   if (verb.equals("overlay")) return overlayStep(step);
   if (verb.equals("graft")) return graftStep(step);

@@ -155,6 +155,7 @@ export const O_CREAT: i32 = 0o100;
 export const O_EXCL: i32 = 0o200;
 export const O_NOCTTY: i32 = 0o400;
 export const O_TRUNC: i32 = 0o1000;
+export const O_APPEND: i32 = 0o2000;
 export const O_DIRECTORY: i32 = 0o200000;
 export const O_NOFOLLOW: i32 = 0o400000;
 export const O_CLOEXEC: i32 = 0o2000000;

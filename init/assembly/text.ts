@@ -137,6 +137,12 @@ export class Writer {
     return this.hexDigit(value >> 4).hexDigit(value & 15);
   }
 
+  /** Two hexadecimal digits for each of `length` bytes. */
+  hex(start: usize, length: i32): Writer {
+    for (let i = 0; i < length; i++) this.hexByte(load<u8>(start + i));
+    return this;
+  }
+
   private hexDigit(value: u8): Writer {
     return this.byte(value < 10 ? DIGIT_ZERO + value : LETTER_A + value - 10);
   }

@@ -54,7 +54,8 @@ export function writeTimeline(): i32 {
   return writeFile(path("/run/lazyrd/timeline.json"), json, kernel.O_CREAT | kernel.O_TRUNC);
 }
 
-function quote(json: Writer, text: Text): void {
+/** Text as a string of JSON. */
+export function quote(json: Writer, text: Text): void {
   json.byte(QUOTE);
   for (let i = 0; i < text.length; i++) {
     const byte = text.at(i);

@@ -1,3 +1,4 @@
+import { noteChoice } from "./choices";
 import { createDevice, loadTable, openDeviceMapper, removeDevice, resumeDevice } from "./device-mapper";
 import { addDevice, Device } from "./devices";
 import { writeFile } from "./files";
@@ -61,6 +62,7 @@ export function openImage(image: VerityImage, step: Step): Device | null {
   opened.push(name);
   noteMade(new MadeVerityDevice(name));
   setReadAhead(step, minor);
+  noteChoice(name, image.rootHash);
   const device = addDevice(name, node.reset().literal("/dev/dm-").number(minor).toText());
   outcome().text(name).literal(" is ").text(device.node).literal(", root hash ").text(image.rootHash);
   return device;

@@ -12,24 +12,39 @@ export interface LoggedEvent extends LogEvent {
 }
 
 /**
- * Compares what a log says of a PCR with what was predicted, event by event; the phases of a boot may end anywhere.
+ * Compares what a log says of a PCR with what was predicted, event by event. What the system and the first stage add may end anywhere.
  * @returns the first difference, in words; undefined when there is none
  */
 export function firstDifference(prediction: PcrPrediction, log: readonly LoggedEvent[]): string | undefined {
-  const longest = prediction.values.map(({ events }) => events).reduce((a, b) => (b.length > a.length ? b : a), []);
-  const expected = [...prediction.events, ...longest].filter(isComparable);
-  const required = prediction.events.filter(isComparable).length;
   const logged = log.filter((event) => event.pcr === prediction.pcr && extendsBank(event, BANK) && isComparable(event));
+  const ways = prediction.values.map(({ events }) => events).sort((a, b) => b.length - a.length);
+  const differences = ways.map((events) => differenceTo(prediction, events, logged));
+  if (differences.some((difference) => difference === undefined)) return undefined;
+  // None of the ways a boot can go is the log's: told of the one that it follows longest.
+  return differences.reduce((a, b) => ((b?.matched ?? 0) > (a?.matched ?? 0) ? b : a))?.text;
+}
+
+interface Difference {
+  /** How many events are as expected. */
+  readonly matched: number;
+  readonly text: string;
+}
+
+function differenceTo(
+  { pcr, events }: PcrPrediction,
+  more: readonly ExpectedEvent[],
+  logged: readonly LoggedEvent[],
+): Difference | undefined {
+  const expected = [...events, ...more].filter(isComparable);
   for (const [index, event] of logged.entries()) {
     const wanted = expected[index];
-    const difference =
-      wanted === undefined ? `nothing more was expected, got ${describe(event)}` : differs(wanted, event);
-    if (difference !== undefined) return `PCR ${prediction.pcr}, ${place(event)}: ${difference}`;
+    const reason = wanted === undefined ? `nothing more was expected, got ${describe(event)}` : differs(wanted, event);
+    if (reason !== undefined) return { matched: index, text: `PCR ${pcr}, ${place(event)}: ${reason}` };
   }
-  const missing = logged.length < required ? expected[logged.length] : undefined;
-  return (
-    missing && `PCR ${prediction.pcr}: the log ends where ${missing.what} was expected, digest ${toHex(missing.digest)}`
-  );
+  const missing = logged.length < events.filter(isComparable).length ? expected[logged.length] : undefined;
+  if (missing === undefined) return undefined;
+  const text = `PCR ${pcr}: the log ends where ${missing.what} was expected, digest ${toHex(missing.digest)}`;
+  return { matched: logged.length, text };
 }
 
 /** What frames the events proper is up to the firmware: which, and how many times, boot options were tried. */

@@ -1,7 +1,6 @@
 export * from "./companions.ts";
 export * from "./compare.ts";
 export { BANK, type ExpectedEvent } from "./expected.ts";
-export { DEFAULT_MEASURE_PCR, MEASURE_PREFIX } from "./first-stage.ts";
 export * from "./phases.ts";
 export * from "./policies.ts";
 export * from "./predict.ts";

@@ -1,7 +1,7 @@
 import type { ParsedStep } from "../plan/index.ts";
 import { type Companions, companionEvents, EXTENSION_PCR, KERNEL_CONFIG_PCR } from "./companions.ts";
 import { type ExpectedEvent, valueAfter } from "./expected.ts";
-import { planMeasurements } from "./first-stage.ts";
+import { type PlannedVariant, planMeasurements } from "./first-stage.ts";
 import { phaseEvents } from "./phases.ts";
 import { type ChainProgram, PROGRAM_PCR, programEvents } from "./programs.ts";
 import { KERNEL_BOOT_PCR, readMeasuredImage, sectionEvents, sectionsOf } from "./sections.ts";
@@ -27,7 +27,7 @@ export interface PredictionInputs {
 
 /** What a PCR is after a phase of the boot. */
 export interface PhaseValue {
-  /** "" before the first phase. */
+  /** Words joined by colons, "" before the first phase. */
   readonly phase: string;
   readonly events: readonly ExpectedEvent[];
   readonly value: Uint8Array;
@@ -37,7 +37,7 @@ export interface PcrPrediction {
   readonly pcr: number;
   /** What happens in every boot, in order. */
   readonly events: readonly ExpectedEvent[];
-  /** After these events; of PCR 11, after each phase as well. */
+  /** After these events, and after what the system and the first stage can add to them. */
   readonly values: readonly PhaseValue[];
 }
 
@@ -59,21 +59,18 @@ export function predict(inputs: PredictionInputs): Prediction {
   const companions = companionEvents(inputs.companions, { profile, secureBoot, hasCommandLine });
   const firstStage = planMeasurements(inputs.plan);
   const unknown = new Set(firstStage.unknown.map(({ pcr }) => pcr));
-  const others = [...companions, ...firstStage.events];
-  const pcrs = [...new Set([KERNEL_CONFIG_PCR, EXTENSION_PCR, ...firstStage.events.map(({ pcr }) => pcr)])];
-
+  const pcrs = new Set([
+    KERNEL_CONFIG_PCR,
+    EXTENSION_PCR,
+    ...firstStage.variants.flatMap(({ events }) => events.map(({ pcr }) => pcr)),
+  ]);
   const all: PcrPrediction[] = [
     simple(PROGRAM_PCR, programEvents(inputs.loaders, image, profile, secureBoot)),
     ...(variables === undefined
       ? []
       : [simple(SECURE_BOOT_PCR, secureBootEvents(variables, secureBoot, inputs.signers))]),
     withPhases(sectionEvents(image, profile), inputs.phases),
-    ...pcrs.map((pcr) =>
-      simple(
-        pcr,
-        others.filter((event) => event.pcr === pcr),
-      ),
-    ),
+    ...[...pcrs].map((pcr) => withFirstStage(pcr, companions, firstStage.variants)),
   ];
   return {
     stubVersion: image.stubVersion,
@@ -87,6 +84,22 @@ export function predict(inputs: PredictionInputs): Prediction {
 
 function simple(pcr: number, events: readonly ExpectedEvent[]): PcrPrediction {
   return { pcr, events, values: [{ phase: "", events: [], value: valueAfter(events, pcr) }] };
+}
+
+/** Before the first stage, and after each way that it can go. */
+function withFirstStage(
+  pcr: number,
+  companions: readonly ExpectedEvent[],
+  variants: readonly PlannedVariant[],
+): PcrPrediction {
+  const ofPcr = (events: readonly ExpectedEvent[]) => events.filter((event) => event.pcr === pcr);
+  const events = ofPcr(companions);
+  const after = variants.flatMap((variant): PhaseValue[] => {
+    const more = ofPcr(variant.events);
+    const phase = variant.name === "" ? "first stage" : `first stage:candidate ${variant.name}`;
+    return more.length === 0 ? [] : [{ phase, events: more, value: valueAfter([...events, ...more], pcr) }];
+  });
+  return { pcr, events, values: [{ phase: "", events: [], value: valueAfter(events, pcr) }, ...after] };
 }
 
 function withPhases(events: readonly ExpectedEvent[], phases: readonly string[]): PcrPrediction {

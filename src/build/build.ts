@@ -128,6 +128,7 @@ async function buildWith(means: CompressionMeans, inputs: BuildInputs, output: O
     drivers: inputs.drivers,
     accelerate: config["first-stage"].accelerate,
     preload: config["first-stage"].accelerate && config.modules.signatures === "strip",
+    measure: config.measure,
     timeoutSeconds: config.boot.timeout,
     onCorruption: config.boot["on-corruption"],
     onFailure: config.boot["on-failure"],

@@ -12,6 +12,9 @@ const DRIVER_SETS = ["generic", "virtio", "host"] as const;
 /** KiB. A cluster is read and decoded as a whole. */
 const CLUSTER_SIZES = [4, 8, 16, 32, 64, 128, 256] as const;
 
+/** PCRs that neither the firmware, nor the kernel, nor signed policies depend on. 11 is not among them: policies are for its value. */
+const MEASURE_PCRS = [12, 13, 14, 15, 16, 23] as const;
+
 /** A variant in the boot menu; what is left out is as in the image without it. */
 const UkiProfile = z.strictObject({
   id: z.string().min(1),
@@ -72,6 +75,14 @@ const Config = z.strictObject({
       "on-corruption": z.enum(["panic", "reboot", "error"]).default("panic"),
       "on-failure": z.enum(["reboot", "poweroff", "panic"]).default("reboot"),
       "failure-delay": z.int().min(1).max(3600).default(30),
+    })
+    .prefault({}),
+  measure: z
+    .strictObject({
+      when: z.enum(["never", "if-present", "required"]).default("never"),
+      pcr: z
+        .literal(MEASURE_PCRS, "11 is for what the UKI signs for, the others are not free: 12 to 15, 16, 23")
+        .default(12),
     })
     .prefault({}),
   // "" is no file, or no command.

@@ -2,6 +2,7 @@ import { toText } from "../bytes/index.ts";
 import type { PlannedModule } from "../kernel/index.ts";
 import type { ImageFacts } from "./image.ts";
 import { IMAGE_MOUNT, type LayoutOptions } from "./layouts/index.ts";
+import { type MeasureOptions, withMeasurements } from "./measure.ts";
 import type { ModuleSelection, SelectionOptions } from "./select.ts";
 import { step } from "./step.ts";
 import type { FailureAction, NextStage, Plan, PlanStep } from "./types.ts";
@@ -12,6 +13,8 @@ export interface PlanOptions extends SelectionOptions, LayoutOptions {
   /** Top-level names that the first stage's initrd has besides its own: those of the early segments. */
   readonly skipNames: readonly string[];
 }
+
+const NOT_MEASURED: MeasureOptions = { when: "never", pcr: 0 };
 
 /** The plan that finds an image where the layout says, and goes on into what it holds. */
 export function compilePlan(
@@ -24,7 +27,7 @@ export function compilePlan(
   const steps: PlanStep[] = [
     step("failure", [options.onFailure, `after=${options.failureDelaySeconds}s`], ["set by on-failure"]),
     ...moduleSteps(selection),
-    ...options.layout.steps(image, options),
+    ...withMeasurements(options.layout.steps(image, options), options.measure ?? NOT_MEASURED),
     ...rootSteps(nextStage, options.skipNames),
   ];
   return { steps, drivers: selection.drivers, modules };

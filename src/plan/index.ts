@@ -5,6 +5,7 @@ export * from "./compile.ts";
 export * from "./explain.ts";
 export * from "./image.ts";
 export * from "./layouts/index.ts";
+export { type MeasureOptions, withMeasurements } from "./measure.ts";
 export * from "./patterns.ts";
 export * from "./select.ts";
 export * from "./text.ts";

@@ -15,6 +15,7 @@ import {
 import { earlyModules, hashAccelerators } from "./accelerators.ts";
 import { busOfAlias } from "./buses.ts";
 import type { Layout } from "./layouts/index.ts";
+import { type MeasureOptions, requireTpmDriver, tpmModules } from "./measure.ts";
 import type { ColdplugDriver, NextStage } from "./types.ts";
 
 export interface SelectionOptions {
@@ -24,6 +25,8 @@ export interface SelectionOptions {
   readonly accelerate: boolean;
   /** Load what the next stage would load at its start: pays where the first stage's modules load faster than its own. */
   readonly preload: boolean;
+  /** Without it, nothing is measured. */
+  readonly measure?: MeasureOptions | undefined;
 }
 
 /** The modules of a first stage, by the step that loads them. */
@@ -61,11 +64,13 @@ export function selectModules(
     ...early,
     ...(options.layout.needsDrivers ? driverModules(database, options.drivers) : []),
   ]);
-  const required = planModules(database, [...features, ...unconditional], {
+  const measuring = options.measure?.when ?? "never";
+  const required = planModules(database, [...features, ...unconditional, ...tpmModules(measuring)], {
     ...facts,
     loaded: accelerators.modules.map((module) => module.name),
   });
 
+  requireTpmDriver(measuring, required.absent);
   const loaded = [...accelerators.modules, ...required.modules].map((module) => module.name);
   // Not optional: without what a driver depends on, the kernel refuses it.
   const plans = hotplugged.map((wish) => planModules(database, [{ ...wish, optional: false }], { ...facts, loaded }));

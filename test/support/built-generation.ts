@@ -47,6 +47,7 @@ export function sampleConfig(
     modules: { ...defaults.modules, ...given.modules },
     image: { ...defaults.image, ...given.image },
     boot: { ...defaults.boot, ...given.boot },
+    measure: { ...defaults.measure, ...given.measure },
     "image-signature": { ...defaults["image-signature"], ...given["image-signature"] },
     uki: { ...defaults.uki, ...given.uki },
   };

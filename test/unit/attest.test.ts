@@ -213,19 +213,36 @@ describe("PCRs 12 and 13", () => {
 
 describe("what the first stage measures", () => {
   const plan = (...lines: string[]) => parsePlan(`lazyrd-plan 1\n${lines.join("\n")}\n`);
+  const valuesOf = (prediction: ReturnType<typeof predict>, pcr: number) =>
+    pcrOf(prediction, pcr).values.map(({ phase, value }) => [phase, toHex(value)]);
 
   test("is in the PCR that the plan says, with the root hash of what was opened", () => {
     const prediction = predicted(uki(), {
-      plan: plan("verity root root-hash=1db0 salt=", "measure text=candidate:first root pcr=12", "measure root pcr=15"),
+      plan: plan("verity root root-hash=1db0 salt=", "measure text=hello root pcr=12", "measure root pcr=15"),
     });
-    expect(toHex(pcrOf(prediction, 12).values[0]?.value ?? new Uint8Array())).toBe(
-      extended("lazyrd:candidate:first root=1db0"),
-    );
-    expect(toHex(pcrOf(prediction, 15).values[0]?.value ?? new Uint8Array())).toBe(extended("lazyrd:root=1db0"));
+    expect(valuesOf(prediction, 12)).toEqual([
+      ["", "0".repeat(64)],
+      ["first stage", extended("lazyrd:hello root=1db0")],
+    ]);
+    expect(valuesOf(prediction, 15).at(-1)).toEqual(["first stage", extended("lazyrd:root=1db0")]);
+  });
+
+  test("depends on the candidate", () => {
+    const prediction = predicted(uki(), {
+      plan: plan(
+        ...["candidate new", "verity root root-hash=11", "measure text=candidate:new root"],
+        ...["candidate old", "verity root root-hash=22", "measure text=candidate:old root", "end"],
+      ),
+    });
+    expect(valuesOf(prediction, 12)).toEqual([
+      ["", "0".repeat(64)],
+      ["first stage:candidate new", extended("lazyrd:candidate:new root=11")],
+      ["first stage:candidate old", extended("lazyrd:candidate:old root=22")],
+    ]);
   });
 
   test("is not predicted where only the machine knows it", () => {
-    const prediction = predicted(uki(), { plan: plan("verity root signature=sig", "measure root") });
+    const prediction = predicted(uki(), { plan: plan("signed root type=x", "measure root") });
     expect(prediction.pcrs.map(({ pcr }) => pcr)).toEqual([4, 11, 13]);
     expect(prediction.warnings).toEqual([
       "PCR 12 is not predicted: only the machine knows what it measures with line 3 of the plan, root",

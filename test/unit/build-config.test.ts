@@ -40,6 +40,10 @@ failure-delay = 1
 key = "image.key"
 certificate = "image.crt"
 
+[measure]
+when = "required"
+pcr = 16
+
 [uki]
 stub = "stub"
 os-release = "os-release"
@@ -80,6 +84,7 @@ describe("lazyrd.toml", () => {
         "on-failure": "reboot",
         "failure-delay": 30,
       },
+      measure: { when: "never", pcr: 12 },
       "image-signature": { key: "", signer: "", certificate: "" },
       uki: {
         stub: "",
@@ -127,6 +132,7 @@ describe("lazyrd.toml", () => {
         "on-failure": "panic",
         "failure-delay": 1,
       },
+      measure: { when: "required", pcr: 16 },
       "image-signature": { key: "image.key", signer: "", certificate: "image.crt" },
       uki: {
         stub: "stub",

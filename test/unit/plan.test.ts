@@ -10,8 +10,10 @@ import {
   modulesOf,
   type NextStage,
   type PlanOptions,
+  type PlanStep,
   parsePlan,
   selectModules,
+  withMeasurements,
 } from "../../src/plan/index.ts";
 import { SAMPLE_IMAGE, sampleDatabase, sampleOptions } from "../support/plan-samples.ts";
 
@@ -57,6 +59,39 @@ describe("the plan", () => {
     const image = { ...SAMPLE_IMAGE, prefetchBytes: 40 * 4096 };
     const text = encodePlan(compilePlan(selection, modulesOf(selection), image, SYSTEMD, options));
     expect(text).toContain("\nmount root /lazyrd/image erofs prefetch=160\n");
+  });
+
+  test("measures each image between opening and mounting it", async () => {
+    const options = sampleOptions(["virtio_blk"]);
+    const behindVerity = async (measure: PlanOptions["measure"]): Promise<string | undefined> => {
+      const steps = await stepsOf({ ...options, measure });
+      return steps[steps.findIndex((line) => line.startsWith("verity root ")) + 1];
+    };
+    expect(await behindVerity({ when: "if-present", pcr: 12 })).toBe("measure root pcr=12");
+    expect(await behindVerity({ when: "never", pcr: 12 })).toMatch(/^mount root /);
+    // None of the sample's modules drives a TPM.
+    await expect(behindVerity({ when: "required", pcr: 12 })).rejects.toThrow(
+      /^Cannot measure with this kernel: it has none of the drivers tpm_crb, tpm_tis$/,
+    );
+  });
+
+  test("measures the name of the candidate with its image", () => {
+    const lines = (...texts: string[]): PlanStep[] =>
+      texts.map((text) => {
+        const [verb = "", ...words] = text.split(" ");
+        return { verb: verb as PlanStep["verb"], words, reasons: [] };
+      });
+    const steps = withMeasurements(
+      lines("candidate new", "signed root type=x", "candidate old", "verity root", "end"),
+      {
+        when: "required",
+        pcr: 15,
+      },
+    );
+    expect(steps.flatMap(({ verb, words }) => (verb === "measure" ? [words.join(" ")] : []))).toEqual([
+      "text=candidate:new root pcr=15 tpm=required",
+      "text=candidate:old root pcr=15 tpm=required",
+    ]);
   });
 
   test("gives scripts a tmpfs, for run-init and switch_root refuse an overlay", async () => {

@@ -12,3 +12,4 @@ export type { LogRecord } from "./kernel-log.ts";
 export { moduleFile, type SimulatedModule } from "./modules.ts";
 export type { Connection, Datagram, Endpoint, InterfaceFacts, Peer } from "./network.ts";
 export { standardModules } from "./standard-modules.ts";
+export { type SimulatedBank, SimulatedTpm } from "./tpm.ts";

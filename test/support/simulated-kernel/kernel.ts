@@ -14,6 +14,7 @@ import { ModuleLoader, type SimulatedModule } from "./modules.ts";
 import { MountNamespace } from "./mounts.ts";
 import { SimulatedNetwork } from "./network.ts";
 import { DescriptorTable } from "./open-files.ts";
+import { SimulatedTpm } from "./tpm.ts";
 import { Uevents } from "./uevents.ts";
 
 /** What is different from one simulated kernel to the next. */
@@ -77,6 +78,7 @@ export class SimulatedKernel {
   /** /proc/sys/kernel/panic */
   panicTimeout: number;
   readonly #devtmpfs = anonymousFileSystem("devtmpfs");
+  #tpm: SimulatedTpm | undefined;
 
   constructor(options: KernelOptions) {
     this.log = new KernelLog(options.consoleLevel ?? 7);
@@ -117,6 +119,18 @@ export class SimulatedKernel {
 
   addCharacterDevice(path: string, number: { major: number; minor: number }): void {
     this.#devtmpfs.root.put(path, new SpecialInode(this.#devtmpfs, "character-device", 0o600, number));
+  }
+
+  /** Makes a TPM 2.0 appear. */
+  addTpm(tpm = new SimulatedTpm()): SimulatedTpm {
+    this.#tpm = tpm;
+    this.addCharacterDevice("tpmrm0", DEVICE_NUMBERS.tpmrm0);
+    this.uevents.send({ action: "add", path: "/devices/platform/tpmrm0", subsystem: "tpmrm" });
+    return tpm;
+  }
+
+  get tpm(): SimulatedTpm | undefined {
+    return this.#tpm;
   }
 
   /** All files as the process sees them now. */

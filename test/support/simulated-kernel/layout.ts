@@ -10,6 +10,7 @@ export const O_RDONLY = 0;
 export const O_CREAT = 0o100;
 export const O_EXCL = 0o200;
 export const O_TRUNC = 0o1000;
+export const O_APPEND = 0o2000;
 export const O_NONBLOCK = 0o4000;
 export const O_DIRECTORY = 0o200000;
 export const O_NOFOLLOW = 0o400000;
@@ -156,6 +157,7 @@ export const DEVICE_NUMBERS = {
   console: { major: 5, minor: 1 },
   loopControl: { major: 10, minor: 237 },
   deviceMapperControl: { major: 10, minor: 236 },
+  tpmrm0: { major: 253, minor: 65536 },
 } as const;
 export const DEVICE_MAPPER_MAJOR = 253;
 export const FIRST_DISK_MAJOR = 254;

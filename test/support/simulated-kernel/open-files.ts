@@ -38,11 +38,16 @@ export abstract class OpenFile {
 export class OpenRegularFile extends OpenFile {
   readonly inode: FileInode;
   readonly #place: Place;
-  readonly #access: { readonly read: boolean; readonly write: boolean };
+  readonly #access: { readonly read: boolean; readonly write: boolean; readonly append?: boolean };
   readonly #largestTransfer: number;
   #position = 0;
 
-  constructor(place: Place, inode: FileInode, access: { read: boolean; write: boolean }, largestTransfer: number) {
+  constructor(
+    place: Place,
+    inode: FileInode,
+    access: { read: boolean; write: boolean; append?: boolean },
+    largestTransfer: number,
+  ) {
     super();
     this.#place = place;
     this.inode = inode;
@@ -66,6 +71,7 @@ export class OpenRegularFile extends OpenFile {
   }
 
   override write(bytes: Uint8Array): number {
+    if (this.#access.append) this.#position = this.inode.content.size;
     const length = this.writeAt(this.#position, bytes);
     this.#position += length;
     return length;

@@ -20,6 +20,7 @@ import {
   OpenSink,
 } from "./open-files.ts";
 import { socketCalls } from "./socket-calls.ts";
+import { OpenTpm } from "./tpm.ts";
 
 /** The number of the only child that there ever is. */
 const CHILD = 2;
@@ -263,7 +264,11 @@ function fill(buffer: Uint8Array, bytes: Uint8Array): number {
 }
 
 function open(kernel: SimulatedKernel, from: Place, path: string, flags: number, mode: number): OpenFile {
-  const access = { read: (flags & linux.O_ACCMODE) !== 1, write: (flags & linux.O_ACCMODE) !== linux.O_RDONLY };
+  const access = {
+    read: (flags & linux.O_ACCMODE) !== 1,
+    write: (flags & linux.O_ACCMODE) !== linux.O_RDONLY,
+    append: (flags & linux.O_APPEND) !== 0,
+  };
   const place = findOrCreate(kernel, from, path, flags, mode);
   const { inode, mount } = place;
   if (inode instanceof SymlinkInode) throw new KernelFault("ELOOP");
@@ -308,6 +313,7 @@ function openSpecial(kernel: SimulatedKernel, inode: SpecialInode): OpenFile {
   if (is(numbers.kmsg)) return new OpenKernelLog(kernel.log, () => kernel.clock.now);
   if (is(numbers.deviceMapperControl)) return new OpenDeviceMapper();
   if (is(numbers.loopControl)) return new OpenLoopControl();
+  if (is(numbers.tpmrm0) && kernel.tpm !== undefined) return new OpenTpm(kernel.tpm);
   if (is(numbers.null)) return new OpenSink(() => undefined);
   if (!is(numbers.console)) throw new KernelFault("ENXIO");
   return new OpenConsole((bytes) => {

@@ -6,6 +6,8 @@ const NANOSECONDS_IN_US = 1000;
 const FAILED = /^lazyrd: FAILED(?: at plan line (\d+) \(([a-z-]+)\))?: (.+)$/m;
 /** What stands in it is the time, which a fault may change. */
 const TIMELINE = "/run/lazyrd/timeline.json";
+/** Each of its records has the time. */
+const MEASUREMENTS = "/run/log/systemd/tpm2-measure.log";
 
 interface TimelineStep {
   readonly line: number;
@@ -34,9 +36,13 @@ export function failureOf(boot: Boot): { line: number | undefined; verb: string 
   return { line: line === undefined ? undefined : Number(line), verb, message: message.trimEnd() };
 }
 
-/** All files of the next root but for the timeline, as one comparable value. */
+/** All files of the next root but for times, as one comparable value. */
 export function nextRootOf(boot: Boot): string[] {
-  return boot.kernel.files.facts().filter((line) => !line.startsWith(`${TIMELINE} `));
+  return boot.kernel.files.facts().flatMap((line) => {
+    if (line.startsWith(`${TIMELINE} `)) return [];
+    if (!line.startsWith(`${MEASUREMENTS} `)) return [line];
+    return [(boot.kernel.files.text(MEASUREMENTS) ?? "").replaceAll(/"timestamp":\d+/g, "")];
+  });
 }
 
 /** The plan line that was being carried out when a call of a boot that went well was made; undefined: between steps. */
