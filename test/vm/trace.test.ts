@@ -2,7 +2,15 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { FileSource } from "../../src/host/index.ts";
-import { type Analysis, analyseTrace, mapImage, parseTrace, type Trace } from "../../src/trace/index.ts";
+import { parseProfile } from "../../src/profile/index.ts";
+import {
+  type Analysis,
+  analyseTrace,
+  mapImage,
+  parseTrace,
+  profileOfTouched,
+  type Trace,
+} from "../../src/trace/index.ts";
 import { lazyrd } from "../support/cli.ts";
 import { initrdFixture, kernelFixture } from "../support/fixtures.ts";
 import { tempFolder } from "../support/temp.ts";
@@ -11,18 +19,22 @@ const KERNEL = "6.12-amd64";
 /** However busy this machine is. */
 const PATIENCE = ["--timeout", "100000"];
 
+const DRIVERS = ["--drivers", "virtio_blk,nvme"];
+/** Another machine: its disk, and drivers of the image that the first one has no use for. */
+const OTHER_MACHINE = ["--disk", "nvme", "--append", "rd.driver.pre=ixgbe"];
+const OTHER_DRIVER = /\/ixgbe\.ko/;
+
 /** Builds into `folder`. */
 function build(folder: string, ...flags: string[]): void {
   const { vmlinuz, modules } = kernelFixture(KERNEL);
   const { status, stderr } = lazyrd([
     ...["build", "-q", "--kernel", vmlinuz, "--modules", modules, "--initrd", initrdFixture("dracut", KERNEL)],
-    ...["--drivers", "virtio", "-o", folder, ...flags],
+    ...["-o", folder, ...DRIVERS, ...flags],
   ]);
   expect([status, stderr]).toEqual([0, expect.any(String)]);
 }
 
-function traced(folder: string, ...flags: string[]): Trace {
-  const output = join(tempFolder(), "boot.trace");
+function traced(folder: string, output: string, ...flags: string[]): Trace {
   const { status, stderr } = lazyrd(["trace", folder, "-q", "-o", output, ...PATIENCE, ...flags]);
   expect([status, stderr]).toEqual([0, ""]);
   return parseTrace(readFileSync(output, "utf8"));
@@ -40,33 +52,38 @@ async function analysed(folder: string, trace: Trace): Promise<Analysis> {
 test("a traced boot tells which files are used, and an image built by its profile has them together", async () => {
   const output = tempFolder();
   const inOutput = (name: string): string => join(output, name);
-  const [folder, path, profile, rebuilt] = [inOutput("a"), inOutput("a.trace"), inOutput("a.profile"), inOutput("b")];
+  const [folder, rebuilt, profile] = [inOutput("a"), inOutput("b"), inOutput("merged.profile")];
+  const [virtioTrace, nvmeTrace] = [inOutput("virtio.trace"), inOutput("nvme.trace")];
   build(folder);
-  expect(lazyrd(["trace", folder, "-q", "--exact", ...PATIENCE, "-o", path])).toMatchObject({
-    status: 0,
-    stderr: "",
-  });
-  const trace = parseTrace(readFileSync(path, "utf8"));
-  const before = await analysed(folder, trace);
+  const onVirtio = traced(folder, virtioTrace, "--exact");
+  const before = await analysed(folder, onVirtio);
   const used = new Map(before.content?.files.map((file) => [file.path, file]));
   expect(used.get("usr/lib/systemd/systemd")?.touchedBytes).toBeGreaterThan(0);
   expect(used.get("usr/lib/systemd/systemd")?.readBytes).toBeGreaterThan(0);
   expect(before.content?.readPerTouched).toBeGreaterThan(1);
-  expect(trace.modules?.find(({ name }) => name === "erofs")?.loadNs).toBeGreaterThan(0);
-  expect(trace.milestones.map(({ name }) => name)).toContain("initrd-target");
+  expect(onVirtio.modules?.find(({ name }) => name === "erofs")?.loadNs).toBeGreaterThan(0);
+  expect(onVirtio.milestones.map(({ name }) => name)).toContain("initrd-target");
 
-  expect(lazyrd(["profile", path, "-o", profile])).toMatchObject({ status: 0, stderr: "" });
+  // What only the other machine reads follows what the first one does, which stays as it was.
+  const onNvme = traced(folder, nvmeTrace, ...OTHER_MACHINE);
+  expect(lazyrd(["profile", virtioTrace, nvmeTrace, "-o", profile])).toMatchObject({ status: 0, stderr: "" });
+  const { entries } = parseProfile(readFileSync(profile, "utf8"));
+  const ofFirst = profileOfTouched(onVirtio)?.entries ?? [];
+  expect(entries.slice(0, ofFirst.length - 1)).toEqual(ofFirst.slice(0, -1));
+  expect(entries.findIndex(({ path }) => OTHER_DRIVER.test(path))).toBeGreaterThanOrEqual(ofFirst.length);
+
+  // What either of them uses lies in fewer places now.
   build(rebuilt, "--profile", profile);
-  // What is used lies in fewer blocks, and these are read with fewer jumps.
-  const after = await analysed(rebuilt, { ...traced(rebuilt), touched: trace.touched });
+  const again = traced(rebuilt, inOutput("again.trace"), ...OTHER_MACHINE);
+  const [nvmeBefore, nvmeAfter] = [await analysed(folder, onNvme), await analysed(rebuilt, again)];
+  expect(nvmeAfter.disk.runs).toBeLessThan(nvmeBefore.disk.runs);
+  expect(nvmeAfter.disk.requests).toBeLessThan(nvmeBefore.disk.requests);
+  const after = await analysed(rebuilt, { ...again, touched: onVirtio.touched });
   expect(after.content?.touchedBytes).toBeLessThan(before.content?.touchedBytes ?? 0);
-  expect(after.disk.runs).toBeLessThan(before.disk.runs);
-});
+  expect(again.steps.find(({ outcome }) => outcome.includes("KiB prefetched"))).toMatchObject({ verb: "mount" });
 
-test("a classic boot reads nothing of the image: all of it is in memory", () => {
-  const folder = join(tempFolder(), "generation");
-  build(folder);
-  const trace = traced(folder, "--classic", "--until", "Run /init as init process");
-  expect([trace.boot.way, trace.reads]).toEqual(["classic", []]);
-  expect(trace.memory.find(({ what }) => what === "total")?.bytes).toBeGreaterThan(2 ** 30);
+  const classic = traced(folder, inOutput("classic.trace"), "--classic", "--until", "Run /init as init process");
+  // A classic boot reads nothing of the image: all of it is in memory.
+  expect([classic.boot.way, classic.reads]).toEqual(["classic", []]);
+  expect(classic.memory.find(({ what }) => what === "total")?.bytes).toBeGreaterThan(2 ** 30);
 });
