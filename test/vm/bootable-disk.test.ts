@@ -18,7 +18,7 @@ import { imageDisk } from "../support/vm-disks.ts";
 import { bootDisk } from "../support/vm-firmware.ts";
 import { generation } from "../support/vm-generations.ts";
 import { probeFor, section, smallProbe, USUAL_SECTIONS } from "../support/vm-probe.ts";
-import { boot, initrdOf } from "../support/vm-story.ts";
+import { bootToReport, initrdOf } from "../support/vm-story.ts";
 
 const LOADER = "/usr/lib/systemd/boot/efi/systemd-bootx64.efi";
 const STUB = "/usr/lib/systemd/boot/efi/linuxx64.efi.stub";
@@ -91,38 +91,45 @@ test("a root file system made of a folder is the partition that the command line
 /** Loaded in this order; Debian's 6.1 has them uncompressed, as busybox needs them. */
 const FAT_MODULES = ["nls/nls_cp437", "nls/nls_ascii", "fat/fat", "fat/vfat"];
 
-test("Linux reads and writes a volume, and fsck.vfat has nothing to complain about afterwards", async (context) => {
+/** What a probe does with a volume. */
+const volumeSections = (disk: string) => ({
+  [`mount ${disk}`]: `bb mkdir /tmp/${disk}; bb mount -t vfat -o utf8=1,tz=UTC /dev/${disk} /tmp/${disk} && echo done`,
+  [`files ${disk}`]: `cd /tmp/${disk} && bb find . -type f -exec $BB sha256sum {} +`,
+  [`times ${disk}`]: `cd /tmp/${disk} && bb find . -type f -exec $BB stat -c '%Y %a %n' {} +`,
+  [`write ${disk}`]: [
+    `cd /tmp/${disk} && bb rm 'Program Files' && bb cp EFI/BOOT/BOOTX64.EFI 'Another Program.efi' && bb mkdir 'New Folder'`,
+    `bb mv empty 'New Folder/not empty' && echo more >> 'New Folder/not empty'; bb sync; cd /; bb umount /tmp/${disk} && echo done`,
+  ].join(" && "),
+});
+
+/** Volumes of two sizes, one as FAT16 and one as FAT32. */
+const VOLUMES = { vdb: 16 * MIB, vdc: 64 * MIB };
+
+test("Linux reads and writes volumes, and fsck.vfat has nothing to complain about afterwards", async (context) => {
   const fsck = requireTool(context, "fsck.vfat");
   const built = generation({ kernel: "6.1-amd64", initrd: "small" });
   const { modules } = kernelFixture("6.1-amd64");
-  const load = FAT_MODULES.map((name) => `bb insmod /fat/${name.replace(/.*\//, "")}.ko`).join("; ");
   const probe = smallProbe({
-    mount: `${load}; bb mkdir /tmp/fat; bb mount -t vfat -o utf8=1,tz=UTC /dev/vdb /tmp/fat && echo done`,
-    files: "cd /tmp/fat && bb find . -type f -exec $BB sha256sum {} +",
-    times: "cd /tmp/fat && bb find . -type f -exec $BB stat -c '%Y %a %n' {} +",
-    write: [
-      "cd /tmp/fat && bb rm 'Program Files' && bb cp EFI/BOOT/BOOTX64.EFI 'Another Program.efi' && bb mkdir 'New Folder'",
-      "bb mv empty 'New Folder/not empty' && echo more >> 'New Folder/not empty'; bb sync; cd /; bb umount /tmp/fat && echo done",
-    ].join(" && "),
+    load: FAT_MODULES.map((name) => `bb insmod /fat/${name.replace(/.*\//, "")}.ko`).join("; "),
+    ...Object.assign({}, ...Object.keys(VOLUMES).map(volumeSections)),
     log: "bb dmesg | bb grep -i fat",
   });
   for (const name of FAT_MODULES) {
     const content = readFileSync(join(modules, "kernel/fs", `${name}.ko`));
     probe.setWithParents(`fat/${name.replace(/.*\//, "")}.ko`, regularFile(content));
   }
-  for (const sizeBytes of [16 * MIB, 64 * MIB]) {
+  const volumes = Object.values(VOLUMES).map((sizeBytes) => {
     const path = join(tempFolder(), "volume.img");
     writeFileSync(path, encodeFat(fatSample(), { ...FAT_IDENTITY, sizeBytes }));
-    const volume = { path, bus: "virtio-blk", readOnly: false } as const;
-    const { report = new Map() } = await boot(built, { append: probe, disks: [imageDisk(built), volume] });
-    expect([section(report, "mount"), section(report, "write"), section(report, "log")]).toEqual([
-      ["done"],
-      ["done"],
-      [],
-    ]);
-    expect(section(report, "files").sort()).toEqual(digests(fatSample()).sort());
-    expect(section(report, "times").sort()).toEqual(times(fatSample()).sort());
-    const { stdout } = run(fsck, ["-n", path]);
+    return { path, bus: "virtio-blk", readOnly: false } as const;
+  });
+  const report = await bootToReport(built, { append: probe, disks: [imageDisk(built), ...volumes] });
+  expect([section(report, "load"), section(report, "log")]).toEqual([[], []]);
+  for (const [index, disk] of Object.keys(VOLUMES).entries()) {
+    expect([section(report, `mount ${disk}`), section(report, `write ${disk}`)]).toEqual([["done"], ["done"]]);
+    expect(section(report, `files ${disk}`).sort()).toEqual(digests(fatSample()).sort());
+    expect(section(report, `times ${disk}`).sort()).toEqual(times(fatSample()).sort());
+    const { stdout } = run(fsck, ["-n", volumes[index]?.path ?? ""]);
     expect(stdout.trim().split("\n")).toHaveLength(2);
   }
 });
