@@ -15,6 +15,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import {
+  BatchWork,
   BlockStore,
   type CompressionSettings,
   compressTree,
@@ -118,7 +119,7 @@ async function measureOurs(
   const start = performance.now();
   const cpu = process.cpuUsage();
   const threads = startThreads();
-  const files = await compressTree(tree, threadCompressor(threads, settings), new BlockStore());
+  const files = await compressTree(tree, new BatchWork(threadCompressor(threads, settings), new BlockStore()));
   const compression = erofsCompression(settings);
   const planFile = compressedFiles(files, { algorithm: compression.algorithm, blockBytes: IMAGE_BLOCK_BYTES });
   const plan = planErofs(tree, { uuid: UUID, planFile, compression });

@@ -8,6 +8,7 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  rmSync,
   statSync,
   writeFileSync,
 } from "node:fs";
@@ -127,29 +128,38 @@ function buildCodec() {
 const REQUIRE =
   "import { createRequire as lazyrdCreateRequire } from 'node:module'; const require = lazyrdCreateRequire(import.meta.url);";
 
-function bundle(source, output, banner) {
-  if (!outdated([output], [inRoot("src"), inRoot("package.json"), inRoot("scripts", "build.mjs")])) return false;
+/** What both programs use, and what only some commands do, stands in files of its own that are loaded when needed. */
+const CHUNKS = "chunks";
+
+function buildPrograms() {
+  const outputs = ["lazyrd.js", "worker.js"].map((name) => inRoot("dist", name));
+  if (!outdated(outputs, [inRoot("src"), inRoot("package.json"), inRoot("scripts", "build.mjs")])) return;
+  const metafile = inRoot("dist", "programs.json");
   run(inRoot("node_modules", ".bin", "esbuild"), [
-    source,
+    `lazyrd=${inRoot("src", "cli", "main.ts")}`,
+    // Threads start from a file: it cannot be inside of the program's.
+    `worker=${inRoot("src", "build", "threads", "worker.ts")}`,
     "--bundle",
+    "--minify-whitespace",
+    "--minify-syntax",
+    "--splitting",
     "--platform=node",
     "--format=esm",
     "--target=node20",
     "--log-level=warning",
-    `--banner:js=${banner}`,
-    `--outfile=${output}`,
+    `--banner:js=${REQUIRE}`,
+    `--outdir=${inRoot("dist")}`,
+    `--chunk-names=${CHUNKS}/[name]-[hash]`,
+    `--metafile=${metafile}`,
   ]);
-  return true;
-}
-
-function buildPrograms() {
-  const program = inRoot("dist", "lazyrd.js");
-  if (bundle(inRoot("src", "cli", "main.ts"), program, `#!/usr/bin/env node\n${REQUIRE}`)) {
-    console.error("Built the program");
-    chmodSync(program, 0o755);
+  const written = Object.keys(JSON.parse(readFileSync(metafile, "utf8")).outputs).map((path) => inRoot(path));
+  for (const name of readdirSync(inRoot("dist", CHUNKS))) {
+    const chunk = inRoot("dist", CHUNKS, name);
+    if (!written.includes(chunk)) rmSync(chunk);
   }
-  // Threads start from a file: it cannot be inside of the program's.
-  bundle(inRoot("src", "build", "threads", "worker.ts"), inRoot("dist", "worker.js"), REQUIRE);
+  rmSync(metafile);
+  console.error("Built the programs");
+  chmodSync(outputs[0], 0o755);
 }
 
 buildFirstStages();

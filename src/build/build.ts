@@ -1,29 +1,29 @@
 import { createHash } from "node:crypto";
 import { type ByteSource, fromText, toHex, toText, UsageError } from "../bytes/index.ts";
-import type { compress } from "../formats/compression/index.ts";
 import { readInitramfs, treeOfInitramfs } from "../formats/cpio/index.ts";
 import type { Architecture } from "../formats/gpt/index.ts";
 import { inFile, type OutputFolder } from "../host/index.ts";
 import { type DriverSelection, parseKernelImage } from "../kernel/index.ts";
 import type { Signer } from "../keys/index.ts";
-import { compilePlan, encodePlan, explainPlan, layoutOf, modulesOf, selectModules } from "../plan/index.ts";
+import { compilePlan, encodePlan, explainPlan, layoutOf } from "../plan/index.ts";
 import { type Profile, parseProfile } from "../profile/index.ts";
 import { imageOverBudget } from "../sizes/index.ts";
 import { parseSize } from "../text/index.ts";
 import type { Tree } from "../tree/index.ts";
-import { BlockStore, type CompressionMeans, compressImage } from "./compress/index.ts";
+import { BlockStore, type CompressionMeans, type CompressorAhead, imageCompressor } from "./compress/index.ts";
 import type { BuildConfig } from "./config.ts";
-import { encodeFirstStage, firstStageTree } from "./first-stage.ts";
+import { encodeSegment, joinFirstStage, planTree, programTree } from "./first-stage.ts";
 import { GENERATION_FILES, OPTIONAL_FILES } from "./generation.ts";
 import { type ImageOptions, type SignRootHash, writeImage } from "./image.ts";
 import { layOutImage } from "./image-layout.ts";
-import { type ImageInputs, prepareImageTree } from "./image-tree.ts";
+import { type ImageInputs, keepsTree, prepareImageTree } from "./image-tree.ts";
 import { encodeManifest, type Manifest } from "./manifest.ts";
 import { checkModuleConditions, type ModuleConditions, moduleTreatment } from "./module-signatures.ts";
+import { chooseModules } from "./modules.ts";
 import { detectNextStage } from "./next-stage.ts";
 import type { ProgressListener } from "./progress.ts";
 import { requireUsableShell } from "./shell.ts";
-import { findModules, keptParts, lookForModules, type ModuleTree, readModules, requireSameRelease } from "./sources.ts";
+import { keptParts, type ModuleTree } from "./sources.ts";
 import { sendable, sendablePart, type Workforce, withThreads } from "./threads/index.ts";
 import { prepareUki, type UkiInputs } from "./uki.ts";
 import { writeWholeInitrd } from "./whole-initrd.ts";
@@ -85,9 +85,19 @@ export async function buildGeneration(
   output: OutputFolder,
   progress: ProgressListener,
 ): Promise<BuildResult> {
+  return withThreads((threads) => buildWithThreads(threads, inputs, output, progress));
+}
+
+/** The same for a caller who has had threads started while there was something else to do. */
+export async function buildWithThreads(
+  threads: Workforce,
+  inputs: BuildInputs,
+  output: OutputFolder,
+  progress: ProgressListener,
+): Promise<BuildResult> {
   const store = new BlockStore(() => output.scratchFile());
   try {
-    return await withThreads((threads) => buildWith({ threads, store, progress }, inputs, output));
+    return await buildWith({ threads, store, progress }, inputs, output);
   } finally {
     store.close();
   }
@@ -105,12 +115,33 @@ async function buildWith(means: CompressionMeans, inputs: BuildInputs, output: O
   if (inputs.shell !== undefined) await requireUsableShell(inputs.shell);
 
   await progress("reading the initrd");
-  // While threads unpack it, this one looks through the modules.
-  const [moduleWarnings, { initramfs, tree, warnings, nextStage }, initrdDigest, installed] = await Promise.all([
+  const treatment = moduleTreatment(config.modules, inputs.moduleSigner);
+  const treeSettings = { image: config.image, modules: treatment };
+  const compressor = imageCompressor(config.image, kernel.release, means);
+  const ahead = keepsTree(treeSettings, inputs.imageInputs ?? {}) ? compressor?.ahead : undefined;
+  const { accelerate, compression } = config["first-stage"];
+  const selecting = {
+    layout: imageLayout,
+    drivers: inputs.drivers,
+    accelerate,
+    preload: accelerate && config.modules.signatures === "strip",
+  };
+  // One thread unpacks, the others begin to compress what is there. Meanwhile this one sees to the modules.
+  const initrdWork = inFile(initrd.path, () => readInitrd(initrd, threads, ahead));
+  const digestWork = threads.run("digest", sendablePart(initrd.source), initrd.source.size);
+  const wishes = { ...inputs, ...selecting, release: kernel.release, treatment };
+  const modulesWork = chooseModules(wishes, initrdWork, progress);
+  const pack: typeof compress = (bytes, options) =>
+    threads.run("pack", { bytes: sendable(bytes), ...options }, bytes.length);
+  const programWork = modulesWork.then(({ files }) =>
+    encodeSegment(programTree(inputs.firstStageProgram(architecture), files, inputs.shell?.bytes), compression, pack),
+  );
+  // Of several things that are wrong, it is the initrd's fault that is told.
+  for (const work of [modulesWork, programWork]) work.catch(() => undefined);
+  const [moduleWarnings, { initramfs, tree, warnings, nextStage }, initrdDigest] = await Promise.all([
     checkModuleConditions(moduleConditions(inputs, kernel.release), threads),
-    inFile(initrd.path, () => readInitrd(initrd.source, threads)),
-    threads.run("digest", sendablePart(initrd.source), initrd.source.size),
-    lookForModules(inputs.modules, kernel.release),
+    initrdWork,
+    digestWork,
   ]);
 
   // Now rather than after the image has been written: whatever the stub or the kernel is not fit for is said here.
@@ -118,16 +149,10 @@ async function buildWith(means: CompressionMeans, inputs: BuildInputs, output: O
     inputs.uki && (await prepareUki(inputs.uki, { kernel: inputs.kernel, release: kernel.release, commandLine, tree }));
 
   await progress("choosing modules");
-  const ownModules = inputs.acceptInitrdModules ? [{ path: initrd.path, tree }] : [];
-  const source = installed ?? (await findModules([...inputs.modules, ...ownModules], kernel.release));
-  const { database } = source;
-  const treatment = moduleTreatment(config.modules, inputs.moduleSigner);
+  const { source, selection, modules, files } = await modulesWork;
   const kept = keptParts(initrd.source, initramfs);
   const options = {
-    layout: imageLayout,
-    drivers: inputs.drivers,
-    accelerate: config["first-stage"].accelerate,
-    preload: config["first-stage"].accelerate && config.modules.signatures === "strip",
+    ...selecting,
     measure: config.measure,
     timeoutSeconds: config.boot.timeout,
     onCorruption: config.boot["on-corruption"],
@@ -135,25 +160,13 @@ async function buildWith(means: CompressionMeans, inputs: BuildInputs, output: O
     failureDelaySeconds: config.boot["failure-delay"],
     skipNames: kept.topLevelNames,
   };
-  const { selection, modules, files } = await inFile(source.path, async () => {
-    const selection = selectModules(database, nextStage, options);
-    const modules = modulesOf(selection);
-    const files = await readModules(source, modules, treatment, progress);
-    requireSameRelease(files, kernel.release);
-    return { selection, modules, files };
-  });
 
   const erofsModule = files.find(({ name }) => name === "erofs")?.content;
   const kernelFacts = { release: kernel.release, erofsModule };
-  const imageTree = await prepareImageTree(
-    tree,
-    fromText(nextStage.init),
-    { image: config.image, modules: treatment },
-    inputs.imageInputs ?? {},
-    means,
-  );
+  const init = fromText(nextStage.init);
+  const imageTree = await prepareImageTree(tree, init, treeSettings, inputs.imageInputs ?? {}, means);
   const layout = layOutImage(imageTree.tree, profile);
-  const compressed = await compressImage(imageTree.tree, layout, config.image, kernelFacts, means);
+  const compressed = await compressor?.compress(imageTree.tree, layout, kernelFacts);
   const inputEntries = {
     initrd: { sizeBytes: initrd.source.size, sha256: initrdDigest },
     ...(inputs.profile === undefined ? {} : { profile: fileEntry(inputs.profile.bytes) }),
@@ -176,7 +189,7 @@ async function buildWith(means: CompressionMeans, inputs: BuildInputs, output: O
     seed,
     architecture,
     kernel: kernelFacts,
-    files: { ...compressed.files, order: layout.order, equalFiles: layout.equalFiles },
+    files: { ...compressed?.files, order: layout.order, equalFiles: layout.equalFiles },
     isRecorded: profile !== undefined,
     signRootHash: inputs.signRootHash,
     threads,
@@ -194,21 +207,14 @@ async function buildWith(means: CompressionMeans, inputs: BuildInputs, output: O
 
   await progress("writing the first stage");
   const plan = compilePlan(selection, modules, image, nextStage, options);
-  const program = inputs.firstStageProgram(architecture);
   const wholeImage = { descriptor: imageFile.descriptor, offset: 0, length: image.sizeBytes };
-  const pack: typeof compress = (bytes, options) =>
-    threads.run("pack", { bytes: sendable(bytes), ...options }, bytes.length);
-  const [firstStage, imageDigest] = await Promise.all([
-    encodeFirstStage(
-      firstStageTree(program, plan, files, inputs.shell?.bytes),
-      kept,
-      config["first-stage"].compression,
-      pack,
-    ),
+  const [segments, imageDigest] = await Promise.all([
+    Promise.all([programWork, encodeSegment(planTree(plan), compression, pack)]),
     imageFile.elsewhere(threads.run("digest", wholeImage, image.sizeBytes)),
     imageFile.sync(),
     (async () => output.write(GENERATION_FILES.kernel, inputs.kernel.bytes))(),
   ]);
+  const firstStage = joinFirstStage(segments, kept);
   const parts = { firstStage, bootconfig: kept.bootconfig, image: imageFile.source(image.sizeBytes) };
   const initrdWithImage = initrdPath && (await writeWholeInitrd({ ...parts, imagePath: initrdPath }, output, threads));
   imageFile.close();
@@ -264,7 +270,7 @@ async function buildWith(means: CompressionMeans, inputs: BuildInputs, output: O
     warnings: [
       ...moduleWarnings,
       ...initramfs.warnings,
-      ...database.warnings,
+      ...source.database.warnings,
       ...asTheyWere,
       ...imageTree.warnings,
       ...layout.warnings,
@@ -316,13 +322,18 @@ function usableKernel(bytes: Uint8Array): { release: string; machine: string; ar
 }
 
 /** The files that the initrd unpacks to. */
-async function readInitrd(source: ByteSource, threads: Workforce) {
+async function readInitrd({ path, source }: InputSource, threads: Workforce, ahead: CompressorAhead | undefined) {
   const initramfs = await readInitramfs(source, {
-    unpack: ({ offset, length }, limitBytes) =>
-      threads.run("decompress", { input: sendablePart(source, offset, length), limitBytes }, length),
+    unpack: async ({ offset, length }, limitBytes) => {
+      const follow = ahead?.follow();
+      const request = { input: sendablePart(source, offset, length), limitBytes };
+      const unpacked = await threads.run("decompress", request, length, follow);
+      follow?.(unpacked.output);
+      return unpacked;
+    },
   });
   const unpacked = treeOfInitramfs(initramfs, { includeEarly: false });
-  return { initramfs, ...unpacked, nextStage: detectNextStage(unpacked.tree) };
+  return { path, initramfs, ...unpacked, nextStage: detectNextStage(unpacked.tree) };
 }
 
 function sum(parts: readonly Uint8Array[]): number {

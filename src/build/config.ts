@@ -1,5 +1,5 @@
 import { parse as parseToml, TomlError } from "smol-toml";
-import { z } from "zod";
+import * as z from "zod";
 import { UsageError } from "../bytes/index.ts";
 import { OUTPUT_METHODS } from "../formats/compression/index.ts";
 import { LAYOUT_NAMES } from "../plan/index.ts";

@@ -61,21 +61,12 @@ export async function unpackModule(file: Uint8Array): Promise<Uint8Array> {
 }
 
 /**
- * The tree of the first stage: /init and everything under /lazyrd.
+ * What of the first stage is the same whatever image it finds: /init and the modules.
  * @param shell - a program for people at the console
  */
-export function firstStageTree(
-  program: Uint8Array,
-  plan: Plan,
-  modules: readonly ModuleFile[],
-  shell?: Uint8Array,
-): Tree {
+export function programTree(program: Uint8Array, modules: readonly ModuleFile[], shell?: Uint8Array): Tree {
   const tree = new Tree();
   tree.set("init", regularFile(program, { permissions: PROGRAM_PERMISSIONS }));
-  tree.setWithParents("lazyrd/plan", regularFile(textBytes(encodePlan(plan))));
-  if (plan.drivers.length > 0) {
-    tree.setWithParents("lazyrd/drivers", regularFile(textBytes(encodeDrivers(plan.drivers))));
-  }
   if (shell !== undefined) {
     tree.setWithParents("lazyrd/sh", regularFile(shell, { permissions: PROGRAM_PERMISSIONS }));
   }
@@ -85,21 +76,57 @@ export function firstStageTree(
   return tree;
 }
 
-/**
- * The whole initrd of the first stage: what is kept of the original (microcode and ACPI tables in front, a
- * bootconfig behind), as it is, and the archive, compressed.
- */
+/** The rest of it, which is small: the plan and what belongs to it. */
+export function planTree(plan: Plan): Tree {
+  return withPlan(new Tree(), plan);
+}
+
+/** The tree of a whole first stage: /init and everything under /lazyrd. */
+export function firstStageTree(
+  program: Uint8Array,
+  plan: Plan,
+  modules: readonly ModuleFile[],
+  shell?: Uint8Array,
+): Tree {
+  return withPlan(programTree(program, modules, shell), plan);
+}
+
+function withPlan(tree: Tree, plan: Plan): Tree {
+  tree.setWithParents("lazyrd/plan", regularFile(textBytes(encodePlan(plan))));
+  if (plan.drivers.length > 0) {
+    tree.setWithParents("lazyrd/drivers", regularFile(textBytes(encodeDrivers(plan.drivers))));
+  }
+  return tree;
+}
+
+/** A tree as a segment of an initrd. */
+export async function encodeSegment(
+  tree: Tree,
+  compression: OutputMethod,
+  pack: typeof compress = compress,
+): Promise<Uint8Array> {
+  const archive = new MemorySink();
+  encodeCpio(tree, archive);
+  return pack(archive.bytes(), { method: compression, ...levelOf(compression) });
+}
+
+/** The whole initrd of a first stage: what is kept of the original, and the tree as one segment. */
 export async function encodeFirstStage(
   tree: Tree,
   kept: Pick<KeptParts, "early" | "bootconfig">,
   compression: OutputMethod,
   pack: typeof compress = compress,
 ): Promise<Uint8Array> {
-  const archive = new MemorySink();
-  encodeCpio(tree, archive);
+  return joinFirstStage([await encodeSegment(tree, compression, pack)], kept);
+}
+
+/** Puts its segments between what is kept of the original as it is: microcode and tables in front, a bootconfig behind. */
+export function joinFirstStage(
+  segments: readonly Uint8Array[],
+  kept: Pick<KeptParts, "early" | "bootconfig">,
+): Uint8Array {
   const output = new MemorySink();
-  writeAligned(output, kept.early);
-  writeAligned(output, await pack(archive.bytes(), { method: compression, ...levelOf(compression) }));
+  for (const segment of [kept.early, ...segments]) writeAligned(output, segment);
   // The kernel looks for a bootconfig at the very end.
   if (kept.bootconfig !== undefined) output.write(kept.bootconfig);
   return output.bytes();

@@ -57,6 +57,26 @@ export interface ImageTree {
 
 const STAGE = "changing the image's tree";
 
+/** The settings that decide what becomes of the tree. */
+interface TreeSettings {
+  readonly image: BuildConfig["image"];
+  readonly modules: ModuleTreatment;
+}
+
+/** Whether nothing asks for a tree that differs from the initrd's. */
+export function keepsTree(
+  { image, modules }: TreeSettings,
+  { base, fileContexts, capabilities }: ImageInputs,
+): boolean {
+  const inputs = [base, fileContexts, capabilities];
+  return !unpacksModules(image, modules) && image.drop.length === 0 && inputs.every((input) => input === undefined);
+}
+
+/** A module that is re-signed loses its compression as well: the file has to change anyway, and the image has its own. */
+function unpacksModules(image: BuildConfig["image"], { signatures }: ModuleTreatment): boolean {
+  return image.modules === "unpack" || (image.modules === "auto" && signatures === "resign");
+}
+
 /**
  * Carries out what [image] says about the initrd's tree. Without any such setting it is the image's tree as it is.
  * @param init what the boot starts
@@ -65,15 +85,14 @@ const STAGE = "changing the image's tree";
 export async function prepareImageTree(
   initrdTree: Tree,
   init: ByteString,
-  { image, modules }: { readonly image: BuildConfig["image"]; readonly modules: ModuleTreatment },
+  { image, modules }: TreeSettings,
   given: ImageInputs,
   { threads, progress }: ImageTreeMeans,
 ): Promise<ImageTree> {
   const { base, fileContexts, capabilities } = given;
   const inputs = entriesOf(given);
-  // A module that is re-signed loses its compression as well: the file has to change anyway, and the image has its own.
-  const unpacks = image.modules === "unpack" || (image.modules === "auto" && modules.signatures === "resign");
-  if (!unpacks && image.drop.length === 0 && Object.keys(inputs).length === 0) {
+  const unpacks = unpacksModules(image, modules);
+  if (keepsTree({ image, modules }, given)) {
     return { tree: initrdTree, settings: "", inputs, base: undefined, transformations: [], warnings: [] };
   }
   await progress(STAGE);

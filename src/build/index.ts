@@ -7,4 +7,5 @@ export * from "./manifest.ts";
 export { detectNextStage } from "./next-stage.ts";
 export * from "./progress.ts";
 export { type KeptParts, keptParts, type ModuleTree } from "./sources.ts";
+export { type Workforce, withThreads } from "./threads/index.ts";
 export type { UkiInputs, UkiProfileInputs } from "./uki.ts";

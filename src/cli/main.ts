@@ -1,10 +1,12 @@
+#!/usr/bin/env node
+import "./engine.ts";
 import { CommanderError } from "commander";
 import { createProgram } from "./program.ts";
 import { EXIT, reportError } from "./terminal.ts";
 
 async function main(): Promise<number> {
   try {
-    await createProgram().parseAsync();
+    await (await createProgram(process.argv[2])).parseAsync();
     return process.exitCode === undefined ? EXIT.ok : Number(process.exitCode);
   } catch (error) {
     if (!(error instanceof CommanderError)) return reportError(error);

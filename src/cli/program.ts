@@ -1,33 +1,43 @@
 import { Command, Help, type Option } from "commander";
 import { packageVersion } from "../host/index.ts";
-import { addonCommand } from "./commands/addon.ts";
-import { attestCommand } from "./commands/attest.ts";
-import { benchCommand } from "./commands/bench.ts";
-import { blameCommand } from "./commands/blame.ts";
-import { bootCommand } from "./commands/boot.ts";
-import { buildCommand } from "./commands/build.ts";
-import { catCommand } from "./commands/cat.ts";
-import { completionCommand } from "./commands/completion.ts";
-import { diffCommand } from "./commands/diff.ts";
-import { diskCommand } from "./commands/disk.ts";
-import { explainCommand } from "./commands/explain.ts";
-import { inspectCommand } from "./commands/inspect.ts";
-import { keysCommand } from "./commands/keys.ts";
-import { lsCommand } from "./commands/ls.ts";
-import { predictCommand } from "./commands/predict.ts";
-import { profileCommand } from "./commands/profile.ts";
-import { reportCommand } from "./commands/report.ts";
-import { signCommand } from "./commands/sign.ts";
-import { sizeCommand } from "./commands/size.ts";
-import { traceCommand } from "./commands/trace.ts";
-import { unpackCommand } from "./commands/unpack.ts";
-import { verifyCommand } from "./commands/verify.ts";
 
 /** Pages and tests hold what --help prints: its width must not depend on a terminal. */
 const HELP_COLUMNS = 80;
 
-/** All of the command line: what it understands, completes and documents. */
-export function createProgram(): Command {
+/** By name: what a command needs is loaded with it. `program` is for the command that completes all the others. */
+const COMMANDS: Readonly<Record<string, (program: () => Command) => Promise<Command>>> = {
+  build: async () => (await import("./commands/build.ts")).buildCommand(),
+  explain: async () => (await import("./commands/explain.ts")).explainCommand(),
+  inspect: async () => (await import("./commands/inspect.ts")).inspectCommand(),
+  ls: async () => (await import("./commands/ls.ts")).lsCommand(),
+  cat: async () => (await import("./commands/cat.ts")).catCommand(),
+  unpack: async () => (await import("./commands/unpack.ts")).unpackCommand(),
+  diff: async () => (await import("./commands/diff.ts")).diffCommand(),
+  size: async () => (await import("./commands/size.ts")).sizeCommand(),
+  verify: async () => (await import("./commands/verify.ts")).verifyCommand(),
+  keys: async () => (await import("./commands/keys.ts")).keysCommand(),
+  sign: async () => (await import("./commands/sign.ts")).signCommand(),
+  addon: async () => (await import("./commands/addon.ts")).addonCommand(),
+  disk: async () => (await import("./commands/disk.ts")).diskCommand(),
+  predict: async () => (await import("./commands/predict.ts")).predictCommand(),
+  attest: async () => (await import("./commands/attest.ts")).attestCommand(),
+  boot: async () => (await import("./commands/boot.ts")).bootCommand(),
+  trace: async () => (await import("./commands/trace.ts")).traceCommand(),
+  profile: async () => (await import("./commands/profile.ts")).profileCommand(),
+  blame: async () => (await import("./commands/blame.ts")).blameCommand(),
+  report: async () => (await import("./commands/report.ts")).reportCommand(),
+  bench: async () => (await import("./commands/bench.ts")).benchCommand(),
+  completion: async (program) => (await import("./commands/completion.ts")).completionCommand(program),
+};
+
+/** Needs to know all commands, though it is one of them. */
+const KNOWS_ALL = "completion";
+
+/**
+ * The command line: what it understands, completes and documents.
+ * @param word the first one of it; where that is a command, no other one is loaded
+ */
+export async function createProgram(word?: string): Promise<Command> {
   const lazyrd = new Command("lazyrd")
     .description("Turns an initrd into a small first stage and a verified image that is read only where it is used.")
     .version(packageVersion())
@@ -40,31 +50,12 @@ export function createProgram(): Command {
     })
     .configureHelp({ optionDescription: describeOption })
     .exitOverride();
-  const commands = [
-    buildCommand(),
-    explainCommand(),
-    inspectCommand(),
-    lsCommand(),
-    catCommand(),
-    unpackCommand(),
-    diffCommand(),
-    sizeCommand(),
-    verifyCommand(),
-    keysCommand(),
-    signCommand(),
-    addonCommand(),
-    diskCommand(),
-    predictCommand(),
-    attestCommand(),
-    bootCommand(),
-    traceCommand(),
-    profileCommand(),
-    blameCommand(),
-    reportCommand(),
-    benchCommand(),
-    completionCommand(() => lazyrd),
-  ];
-  for (const command of commands) lazyrd.addCommand(command.copyInheritedSettings(lazyrd));
+  const isEnough = word !== undefined && word !== KNOWS_ALL && Object.hasOwn(COMMANDS, word);
+  const names = isEnough ? [word] : Object.keys(COMMANDS);
+  const commands = await Promise.all(names.map((name) => COMMANDS[name]?.(() => lazyrd)));
+  for (const command of commands) {
+    if (command !== undefined) lazyrd.addCommand(command.copyInheritedSettings(lazyrd));
+  }
   return lazyrd;
 }
 

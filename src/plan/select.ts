@@ -46,17 +46,18 @@ const FEATURES: readonly FeatureName[] = ["erofs", "dm", "dm-verity", "sha256", 
 /**
  * Chooses the modules of a first stage: what is loaded on every machine, and what only on machines that have the
  * device for it.
+ * @param nextStage what to preload for; undefined where that is not known or not wanted
  * @throws UsageError naming what the kernel lacks.
  */
 export function selectModules(
   database: ModuleDatabase,
-  nextStage: NextStage,
+  nextStage: NextStage | undefined,
   options: SelectionOptions,
   config?: KernelConfig,
 ): ModuleSelection {
   const facts = { needs: knownNeeds(config) };
   const accelerators = planModules(database, options.accelerate ? hashAccelerators(database) : [], facts);
-  const early = options.preload ? earlyModules(nextStage) : [];
+  const early = options.preload && nextStage !== undefined ? earlyModules(nextStage) : [];
   const features = requireFeatures(database, [...FEATURES, ...options.layout.features], config).flatMap(
     (status) => status.wanted,
   );

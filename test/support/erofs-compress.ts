@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import {
+  BatchWork,
   BlockStore,
   type CompressionSettings,
   type Compressor,
@@ -36,7 +37,7 @@ export async function planCompressed(
   { compressor, store = new BlockStore() }: { compressor?: Compressor; store?: BlockStore } = {},
 ): Promise<ErofsPlan> {
   const chosen = compressor ?? localCompressor(await loadEncoder(settings, lz4Wasm), settings);
-  const files = await compressTree(tree, chosen, store, options);
+  const files = await compressTree(tree, new BatchWork(chosen, store), options);
   const compression = erofsCompression(settings);
   const { algorithm } = compression;
   const planFile = compressedFiles(files, { algorithm, blockBytes: IMAGE_BLOCK_BYTES });

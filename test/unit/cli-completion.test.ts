@@ -11,10 +11,10 @@ import { lazyrd } from "../support/cli.ts";
 import { tempFolder } from "../support/temp.ts";
 import { requireTool, run } from "../support/tools.ts";
 
-const model = completionModel(createProgram());
+const model = completionModel(await createProgram());
 
-test("the model has every command with every option", () => {
-  const program = createProgram();
+test("the model has every command with every option", async () => {
+  const program = await createProgram();
   expect(model.commands.map(({ name }) => name)).toEqual(program.commands.map((command) => command.name()));
   for (const command of program.commands) {
     const names = model.commands.find(({ name }) => name === command.name())?.options.flatMap((option) => option.names);

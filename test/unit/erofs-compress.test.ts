@@ -206,7 +206,7 @@ describe("kernels", () => {
   });
 
   test("know inline tails since 5.17", () => {
-    expect(knowsInlineTails({ release: "5.16.20", erofsModule: undefined })).toBe(false);
-    expect(knowsInlineTails({ release: "5.17.0", erofsModule: undefined })).toBe(true);
+    expect(knowsInlineTails("5.16.20")).toBe(false);
+    expect(knowsInlineTails("5.17.0")).toBe(true);
   });
 });

@@ -13,8 +13,6 @@ import { prose } from "../support/erofs-compress.ts";
 import { noise } from "../support/erofs-trees.ts";
 import { tempFolder } from "../support/temp.ts";
 
-const ROOT = fileURLToPath(new URL("../..", import.meta.url));
-
 const threads = startThreads(2);
 afterAll(() => threads.close());
 
@@ -133,27 +131,6 @@ test("small jobs do not wait behind a long one while a thread is free", async ()
   const small = Array.from({ length: 8 }, () => threads.run("digest", noise(1000), 2 << 20));
   await Promise.all([long.then(() => order.push("long")), Promise.all(small).then(() => order.push("small"))]);
   expect(order).toEqual(["small", "long"]);
-});
-
-test("a process waits for its threads to end, whatever they still have to say", () => {
-  // Both answers wait for the main thread: the first one has it close the threads, the second one comes after that.
-  const program = `
-    import { withThreads } from ${JSON.stringify(fileURLToPath(new URL("../../src/build/threads/index.ts", import.meta.url)))};
-    const answer = await withThreads((threads) => {
-      const jobs = [
-        threads.run("decompress", { input: Buffer.from("nothing packed"), limitBytes: 1 }, 1),
-        threads.run("digest", new Uint8Array(1), 1),
-      ];
-      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 2000);
-      return Promise.all(jobs);
-    }).catch((error) => error.message);
-    console.log(answer);`;
-  const path = join(tempFolder(), "program.mts");
-  writeFileSync(path, program);
-  const args = ["--import", "tsx", path];
-  const { status, stdout } = spawnSync(process.execPath, args, { encoding: "utf8", cwd: ROOT });
-  expect(stdout).toContain("Cannot decompress");
-  expect(status).toBe(0);
 });
 
 test("a thread that is closed takes no more work", async () => {

@@ -3,8 +3,8 @@ import type { Reply, Request, Workforce } from "../threads/index.ts";
 import { BatchCompressor } from "./batch.ts";
 import type { CompressionSettings } from "./settings.ts";
 
-/** One batch is being worked on while the next one waits, so that no thread ever does. */
-const BATCHES_PER_THREAD = 2;
+/** One batch is being worked on while others wait, so that no thread does, however busy the main thread is. */
+const BATCHES_PER_THREAD = 6;
 
 type Batch = Omit<Request<"compress">, "settings">;
 

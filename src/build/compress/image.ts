@@ -3,6 +3,8 @@ import type { Tree } from "../../tree/index.ts";
 import type { BuildConfig } from "../config.ts";
 import type { ProgressListener } from "../progress.ts";
 import type { Workforce } from "../threads/index.ts";
+import { CompressorAhead } from "./ahead.ts";
+import { BatchWork } from "./batch-work.ts";
 import type { BlockStore } from "./block-store.ts";
 import { threadCompressor } from "./compressor.ts";
 import { type KernelFacts, knowsInlineTails, requireDecompression } from "./requirements.ts";
@@ -20,31 +22,44 @@ export interface CompressionMeans {
   readonly progress: ProgressListener;
 }
 
-/**
- * Compresses the files of an image as the configuration wants it.
- * @throws UsageError when the kernel could not read the result.
- */
-export async function compressImage(
-  tree: Tree,
-  layout: TreeLayout,
+type CompressedImage = { readonly files?: Pick<ErofsOptions, "planFile" | "compression"> };
+
+/** Compresses the files of one image, which is not known completely when that begins. */
+export interface ImageCompressor {
+  /** Begins with files before there is a tree. */
+  readonly ahead: CompressorAhead;
+  /** @throws UsageError when the kernel could not read the result. */
+  compress(tree: Tree, layout: TreeLayout, kernel: KernelFacts): Promise<CompressedImage>;
+}
+
+/** A compressor as the configuration wants it for a kernel of this release; undefined where files stay as they are. */
+export function imageCompressor(
   image: BuildConfig["image"],
-  kernel: KernelFacts,
+  release: string,
   { threads, store, progress }: CompressionMeans,
-): Promise<{ readonly files?: Pick<ErofsOptions, "planFile" | "compression"> }> {
+): ImageCompressor | undefined {
   const method = image.compression;
-  if (method === "none") return {};
-  requireDecompression(method, kernel);
+  if (method === "none") return undefined;
   const clusterSize = image["cluster-size"];
   const settings: CompressionSettings = {
     method,
     clusterBytes: (clusterSize === "auto" ? AUTO_CLUSTER_SIZES[method] : clusterSize) * KIB,
-    inlineTails: knowsInlineTails(kernel),
+    inlineTails: knowsInlineTails(release),
   };
-  const stage = "compressing files";
-  await progress(stage);
-  const report = (doneBytes: number, totalBytes: number): void => void progress(stage, { doneBytes, totalBytes });
-  const files = await compressTree(tree, threadCompressor(threads, settings), store, layout, report);
-  const compression = erofsCompression(settings);
-  const { algorithm } = compression;
-  return { files: { planFile: compressedFiles(files, { algorithm, blockBytes: IMAGE_BLOCK_BYTES }), compression } };
+  const work = new BatchWork(threadCompressor(threads, settings), store);
+  const ahead = new CompressorAhead(work);
+  return {
+    ahead,
+    async compress(tree, layout, kernel) {
+      requireDecompression(method, kernel);
+      const stage = "compressing files";
+      await progress(stage);
+      const onProgress = (doneBytes: number, totalBytes: number): void =>
+        void progress(stage, { doneBytes, totalBytes });
+      const files = await compressTree(tree, work, { ...layout, ahead, onProgress });
+      const compression = erofsCompression(settings);
+      const { algorithm } = compression;
+      return { files: { planFile: compressedFiles(files, { algorithm, blockBytes: IMAGE_BLOCK_BYTES }), compression } };
+    },
+  };
 }

@@ -1,4 +1,6 @@
+export * from "./ahead.ts";
 export * from "./batch.ts";
+export * from "./batch-work.ts";
 export * from "./block-store.ts";
 export * from "./compressor.ts";
 export * from "./encoders.ts";

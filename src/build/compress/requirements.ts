@@ -28,7 +28,7 @@ const CHUNKS_VERSION = [5, 15] as const;
 const HINT = 'set compression = "none" in [image] of lazyrd.toml, or use another kernel';
 
 /** Whether the kernel knows compressed tails behind inodes (ZTAILPACKING). */
-export function knowsInlineTails({ release }: KernelFacts): boolean {
+export function knowsInlineTails(release: string): boolean {
   return isAtLeast(release, INLINE_TAILS_VERSION);
 }
 

@@ -12,6 +12,9 @@ export interface CompressionSettings {
 /** All blocks of an image have this size (formats/erofs/write.ts). */
 export const IMAGE_BLOCK_BYTES = 4096;
 
+/** Behind the inode a shorter file takes no more room than it would with what compression adds. */
+export const MIN_COMPRESSED_FILE_BYTES = 128;
+
 /** What the image says of it. */
 export function erofsCompression({ method, clusterBytes }: CompressionSettings): ErofsCompression {
   const maxClusterBlocks = clusterBytes / IMAGE_BLOCK_BYTES;

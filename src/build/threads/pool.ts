@@ -148,9 +148,6 @@ class PoolWorker {
   }
 
   async close(): Promise<void> {
-    // An answer that comes now must not let go of the thread (unref): with nothing left to wait for, Node would end the
-    // program with status 13 before the error that closed the pool has been reported.
-    this.#worker.removeAllListeners("message");
     await this.#worker.terminate();
   }
 }

@@ -3,12 +3,14 @@ import {
   type BuildConfig,
   type BuildInputs,
   type BuildResult,
-  buildGeneration,
+  buildWithThreads,
   GENERATION_FILES,
   type InputFile,
   LOCAL_FILES,
   OPTIONAL_FILES,
   OWN_NAMES,
+  type Workforce,
+  withThreads,
 } from "../../build/index.ts";
 import {
   inFile,
@@ -82,7 +84,12 @@ export function buildCommand(): Command {
     .action(run);
 }
 
-async function run(flags: BuildFlags): Promise<void> {
+/** Threads take a while to start: meanwhile the inputs are opened. */
+function run(flags: BuildFlags): Promise<void> {
+  return withThreads((threads) => buildWith(threads, flags));
+}
+
+async function buildWith(threads: Workforce, flags: BuildFlags): Promise<void> {
   const config = withImageFlags(readConfig(flags.config), flags);
   const kernel = { path: flags.kernel, bytes: readInput(flags.kernel, "the kernel") };
   const { release } = await inFile(flags.kernel, () => parseKernelImage(kernel.bytes));
@@ -109,7 +116,7 @@ async function run(flags: BuildFlags): Promise<void> {
   const interruptible = onInterrupt(() => output.discard());
   const progress = startProgress(flags);
   try {
-    const result = await buildGeneration(inputs, output, progress.listener);
+    const result = await buildWithThreads(threads, inputs, output, progress.listener);
     // For `lazyrd boot --classic` only; no part of the generation.
     output.link(LOCAL_FILES.classicInitrd, flags.initrd);
     // The last moment to notice that somebody wants this to end.

@@ -25,17 +25,49 @@ export function archiveEnd(source: BufferedSource, start: number): number {
     const header = source.read(offset, Math.min(NewcHeader.size + MAX_NAME_BYTES, source.size - offset));
     if (header[0] !== FIRST_BYTE) return offset;
     if (header.length < NewcHeader.size) return source.size;
-    const magic = byteStringFrom(header.subarray(0, MAGIC_NEWC.length));
-    const namesize = hex8At(header, FIELDS.namesize.offset);
-    const filesize = hex8At(header, FIELDS.filesize.offset);
-    const isEntry = magic === MAGIC_NEWC || magic === MAGIC_NEWC_CHECKSUM;
-    if (!isEntry || namesize < 0 || filesize < 0) return offset + header.length;
-    const dataOffset = alignUp(offset - start + NewcHeader.size + namesize, ALIGNMENT);
-    offset = start + alignUp(dataOffset + filesize, ALIGNMENT);
+    const sizes = sizesIn(header);
+    if (sizes === undefined) return offset + header.length;
+    const dataOffset = alignUp(offset - start + NewcHeader.size + sizes.name, ALIGNMENT);
+    offset = start + alignUp(dataOffset + sizes.file, ALIGNMENT);
     if (offset >= source.size) return source.size;
-    if (filesize === 0 && isTrailer(header, namesize)) break;
+    if (sizes.file === 0 && isTrailer(header, sizes.name)) break;
   }
   return offset;
+}
+
+/** Where the content of a regular file stands in an archive. */
+export interface ContentRange {
+  readonly start: number;
+  readonly end: number;
+}
+
+/**
+ * The contents of regular files that are complete in `bytes`, the first part of an archive of which more is to come, from
+ * the header at `from` on; `next` is where to go on when there is more. What is damaged is as good as not there yet:
+ * whoever reads the whole archive says so.
+ */
+export function contentsSoFar(bytes: Uint8Array, from: number): { contents: ContentRange[]; next: number } {
+  const contents: ContentRange[] = [];
+  for (let offset = from; ; ) {
+    while (bytes[offset] === 0) offset++;
+    const header = bytes.subarray(offset, offset + NewcHeader.size);
+    const sizes = header.length < NewcHeader.size || offset % ALIGNMENT !== 0 ? undefined : sizesIn(header);
+    if (sizes === undefined) return { contents, next: Math.min(offset, bytes.length) };
+    const start = alignUp(offset + NewcHeader.size + sizes.name, ALIGNMENT);
+    const end = start + sizes.file;
+    if (end > bytes.length) return { contents, next: offset };
+    const type = hex8At(header, FIELDS.mode.offset) & FILE_TYPE_MASK;
+    if (type === FILE_TYPE_BITS.file && start < end) contents.push({ start, end });
+    offset = alignUp(end, ALIGNMENT);
+  }
+}
+
+/** Name and data of the entry with this header, or undefined where it is none. */
+function sizesIn(header: Uint8Array): { readonly name: number; readonly file: number } | undefined {
+  const magic = byteStringFrom(header.subarray(0, MAGIC_NEWC.length));
+  if (magic !== MAGIC_NEWC && magic !== MAGIC_NEWC_CHECKSUM) return undefined;
+  const [name, file] = [hex8At(header, FIELDS.namesize.offset), hex8At(header, FIELDS.filesize.offset)];
+  return name < 0 || file < 0 ? undefined : { name, file };
 }
 
 /** As `scanCpio` knows it, of an entry without data. */
