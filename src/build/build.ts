@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { type ByteSource, fromText, toHex, toText, UsageError } from "../bytes/index.ts";
+import type { compress } from "../formats/compression/index.ts";
 import { readInitramfs, treeOfInitramfs } from "../formats/cpio/index.ts";
 import type { Architecture } from "../formats/gpt/index.ts";
 import { inFile, type OutputFolder } from "../host/index.ts";
