@@ -1,6 +1,7 @@
 import { FormatError, toHex } from "../bytes/index.ts";
 import { diskReader } from "./disk.ts";
 import { erofsReader } from "./erofs.ts";
+import { eventLogReader } from "./event-log.ts";
 import { fatReader } from "./fat.ts";
 import { manifestReader } from "./generation.ts";
 import { compressedReader, cpioReader } from "./initramfs.ts";
@@ -21,6 +22,7 @@ export const READERS: readonly Reader[] = [
   ukiReader,
   kernelReader,
   moduleReader,
+  eventLogReader,
   manifestReader,
   compressedReader,
 ];

@@ -19,7 +19,7 @@ export function inspectCommand(): Command {
     .summary("show what a file is made of, and whether it is sound")
     .description(
       "Tells by its content what a file is, and describes it: an initrd (all segments), a disk or Discoverable " +
-        "Disk Image, an EROFS image, dm-verity hashes, a kernel, a kernel module, or a generation, whose files are " +
+        "Disk Image, an EROFS image, dm-verity hashes, a kernel, a kernel module, a TPM event log, or a generation, whose files are " +
         "compared with its manifest and plan. Exit status: 1 when something does not match or cannot be read.",
     )
     .argument("<file>", "the file, or the folder of a generation")

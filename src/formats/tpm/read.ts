@@ -59,6 +59,12 @@ export function parseEventLog(log: Uint8Array): EventLog {
   return { algorithms, isLegacy: specId === undefined, events };
 }
 
+/** Whether a file starts as logs of several algorithms do; `head` are its first bytes. */
+export function isEventLog(head: Uint8Array): boolean {
+  const signature = head.subarray(LegacyEvent.size, LegacyEvent.size + SPEC_ID_SIGNATURE.length);
+  return Buffer.from(signature).toString("latin1") === SPEC_ID_SIGNATURE;
+}
+
 /** The bank of an algorithm, undefined for one that lazyrd does not compute. */
 export function bankOf(algorithm: number): Bank | undefined {
   return (Object.keys(BANKS) as Bank[]).find((bank) => BANKS[bank].algorithm === algorithm);
