@@ -26,7 +26,7 @@ import type { ProgressListener } from "./progress.ts";
 import { requireUsableShell } from "./shell.ts";
 import { keptParts, type ModuleTree } from "./sources.ts";
 import { sendable, sendablePart, type Workforce, withThreads } from "./threads/index.ts";
-import { prepareUki, type UkiInputs } from "./uki.ts";
+import { policyWarnings, prepareUki, type UkiInputs } from "./uki.ts";
 import { writeWholeInitrd } from "./whole-initrd.ts";
 
 /** A file that was read, and its name for messages. */
@@ -276,6 +276,7 @@ async function buildWith(means: CompressionMeans, inputs: BuildInputs, output: O
       ...imageTree.warnings,
       ...layout.warnings,
       ...unpacking,
+      ...(inputs.uki === undefined ? [] : policyWarnings(inputs.uki, tree)),
     ],
   };
 }

@@ -12,7 +12,7 @@ const DRIVER_SETS = ["generic", "virtio", "host"] as const;
 /** KiB. A cluster is read and decoded as a whole. */
 const CLUSTER_SIZES = [4, 8, 16, 32, 64, 128, 256] as const;
 
-/** PCRs that neither the firmware, nor the kernel, nor signed policies depend on. 11 is not among them: policies are for its value. */
+/** What neither the firmware, nor the kernel, nor signed policies make use of: these have values of their own to keep. */
 const MEASURE_PCRS = [12, 13, 14, 15, 16, 23] as const;
 
 /** A variant in the boot menu; what is left out is as in the image without it. */
@@ -81,7 +81,7 @@ const Config = z.strictObject({
     .strictObject({
       when: z.enum(["never", "if-present", "required"]).default("never"),
       pcr: z
-        .literal(MEASURE_PCRS, "11 is for what the UKI signs for, the others are not free: 12 to 15, 16, 23")
+        .literal(MEASURE_PCRS, "expected 12 to 16, or 23 (policies are signed for the value that 11 has without this)")
         .default(12),
     })
     .prefault({}),
@@ -103,7 +103,7 @@ const Config = z.strictObject({
       "pcr-public-key": z.string().default(""),
       "pcr-key": z.string().default(""),
       "pcr-signer": z.string().default(""),
-      "pcr-phases": z.union([z.literal("auto"), z.array(z.string())]).default("auto"),
+      "pcr-phases": z.union([z.literal("auto"), z.array(z.string()).min(1)]).default("auto"),
       profiles: z.array(UkiProfile).default([]),
     })
     .prefault({}),

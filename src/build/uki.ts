@@ -94,6 +94,13 @@ function phasesOf(tree: Tree): readonly string[] {
   return INITRD_PHASE_UNITS.some((path) => tree.resolve(path) !== undefined) ? INITRD_PHASES : PLAIN_PHASES;
 }
 
+/** What a person should know of the policies that are signed: with which phases they are about. */
+export function policyWarnings({ policies }: UkiInputs, tree: Tree): string[] {
+  if (policies?.phases !== "auto" || phasesOf(tree) === INITRD_PHASES) return [];
+  const missing = "the initrd does not measure the phases of the boot (with dracut, add its module systemd-pcrphase)";
+  return [`${missing}: PCR policies are signed for the time before the first phase`];
+}
+
 /**
  * Policies are about all other sections, and nothing measures them themselves: so the image is put together without them
  * first. With profiles, each one has its own.

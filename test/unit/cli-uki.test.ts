@@ -456,7 +456,9 @@ describe("PCR policies", () => {
   };
 
   test("are signed for the phases that a boot through this initrd has", () => {
-    expect(build(...ukiArguments(), "--pcr-key", key("pcr.key"))).toMatchObject({ status: 0, stderr: "" });
+    const result = build(...ukiArguments(), "--pcr-key", key("pcr.key"));
+    expect(result.status).toBe(0);
+    expect(result.stderr).toMatch(/^warning: the initrd does not measure the phases of the boot .*\n$/);
     expect(signedPhases()).toEqual(["", "sysinit", "sysinit:ready"]);
     const program = readFileSync(built());
     expect(sectionText(program, readPe(new MemorySource(program)), ".pcrpkey")).toBe(
@@ -477,7 +479,7 @@ describe("PCR policies", () => {
 
   test("each profile has its own", () => {
     config += `[uki]\nprofiles = [{ id = "a" }, { id = "b", command-line = "rescue" }]\n`;
-    expect(build(...ukiArguments(), "--pcr-key", key("pcr.key"))).toMatchObject({ status: 0, stderr: "" });
+    expect(build(...ukiArguments(), "--pcr-key", key("pcr.key")).status).toBe(0);
     const program = readFileSync(built());
     const policies = readPe(new MemorySource(program)).sections.filter(({ name }) => name === ".pcrsig");
     expect(policies).toHaveLength(2);
