@@ -94,7 +94,7 @@ test("systemd-measure signs the same policies, byte for byte", async (context) =
       "sign",
       "--bank=sha256",
       "--json=short",
-      `--tpm2-device=${await startTpmForPrograms()}`,
+      `--tpm2-device=${(await startTpmForPrograms()).device}`,
       `--private-key=${privateKey}`,
       `--public-key=${publicKey}`,
     ],

@@ -18,34 +18,48 @@ export async function startTpm(state: string): Promise<string> {
   return socket;
 }
 
-/** Starts a TPM 2.0 for programs of this machine, and returns how tpm2-tss finds it. */
-export async function startTpmForPrograms(): Promise<string> {
-  const folder = tempFolder();
-  const socket = join(folder, "tpm");
-  await start(
+/** A TPM for programs of this machine. */
+export interface ProgramsTpm {
+  /** As tpm2-tss names it. */
+  readonly device: string;
+  readonly state: string;
+  /** Ends it, so that its state can be another one's. */
+  readonly stop: () => Promise<void>;
+}
+
+/** Starts a TPM 2.0 that is new, until it is stopped or the test is over. */
+export async function startTpmForPrograms(): Promise<ProgramsTpm> {
+  const [state, socket] = [tempFolder(), join(tempFolder(), "tpm")];
+  const stop = await start(
     [
-      ...["--tpmstate", `dir=${folder}`, "--flags", "not-need-init,startup-clear"],
+      ...["--tpmstate", `dir=${state}`, "--flags", "not-need-init,startup-clear"],
       ...["--server", `type=unixio,path=${socket}`, "--ctrl", `type=unixio,path=${socket}.ctrl`],
     ],
     socket,
   );
-  return `swtpm:path=${socket}`;
+  return { device: `swtpm:path=${socket}`, state, stop };
 }
 
-/** Until the test is over. */
-async function start(args: readonly string[], socket: string): Promise<void> {
+/** Returns what ends it before the test does. */
+async function start(args: readonly string[], socket: string): Promise<() => Promise<void>> {
   const program = findTool("swtpm");
   if (program === undefined) throw new Error("swtpm is not installed: run scripts/setup.sh");
-  const tpm = spawn(program, ["socket", "--tpm2", ...args], { stdio: ["ignore", "inherit", "inherit"] });
-  let ended: string | undefined;
-  tpm.once("close", (status, signal) => {
-    ended = `${status ?? signal}`;
+  const tpm = spawn(program, ["socket", "--tpm2", ...args], { stdio: ["ignore", "inherit", "pipe"] });
+  let isOver = false;
+  const closed = new Promise<void>((resolve) => {
+    tpm.once("close", () => {
+      isOver = true;
+      resolve();
+    });
   });
-  onTestFinished(() => {
+  const stop = async (): Promise<void> => {
     tpm.kill();
-  });
+    await closed;
+  };
+  onTestFinished(stop);
   while (!existsSync(socket)) {
-    if (ended !== undefined) throw new Error(`swtpm ended with ${ended}`);
+    if (isOver) throw new Error(`swtpm ended: ${String(tpm.stderr.read())}`);
     await new Promise((resolve) => setTimeout(resolve, POLL_MS));
   }
+  return stop;
 }
