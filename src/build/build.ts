@@ -126,6 +126,7 @@ async function buildWith(means: CompressionMeans, inputs: BuildInputs, output: O
     drivers: inputs.drivers,
     accelerate,
     preload: accelerate && config.modules.signatures === "strip",
+    measure: config.measure,
   };
   // One thread unpacks, the others begin to compress what is there. Meanwhile this one sees to the modules.
   const initrdWork = inFile(initrd.path, () => readInitrd(initrd, threads, ahead));
@@ -154,7 +155,6 @@ async function buildWith(means: CompressionMeans, inputs: BuildInputs, output: O
   const kept = keptParts(initrd.source, initramfs);
   const options = {
     ...selecting,
-    measure: config.measure,
     timeoutSeconds: config.boot.timeout,
     onCorruption: config.boot["on-corruption"],
     onFailure: config.boot["on-failure"],
