@@ -42,6 +42,7 @@ const Config = z.strictObject({
     .strictObject({
       signatures: z.enum(["keep", "strip", "resign"]).default("keep"),
       symbols: z.enum(["auto", "keep", "strip"]).default("auto"),
+      unwind: z.enum(["keep", "strip"]).default("keep"),
       key: z.string().default(""),
       signer: z.string().default(""),
       certificate: z.string().default(""),
@@ -50,6 +51,10 @@ const Config = z.strictObject({
     .refine(({ signatures, symbols }) => signatures !== "keep" || symbols !== "strip", {
       path: ["symbols"],
       error: '"strip" changes what the signatures are for: it takes signatures = "strip" or "resign"',
+    })
+    .refine(({ signatures, symbols, unwind }) => unwind === "keep" || (signatures !== "keep" && symbols !== "keep"), {
+      path: ["unwind"],
+      error: '"strip" goes along with symbols: it takes signatures = "strip" or "resign", and symbols not "keep"',
     })
     .prefault({}),
   image: z

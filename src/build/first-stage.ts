@@ -28,6 +28,8 @@ export interface ModuleTreatment {
   readonly signatures: "keep" | "strip" | "resign";
   /** `auto` makes modules smaller that lose their signature: it would not fit any more. */
   readonly symbols: "auto" | "keep" | "strip";
+  /** Whether the tables for following the stack go along with the symbols (default: `keep`). */
+  readonly unwind?: "keep" | "strip";
   /** Who signs them, for `resign`. */
   readonly signer?: Signer | undefined;
 }
@@ -47,11 +49,14 @@ export async function prepareModule(
 /** A module, not compressed, as `treatment` wants it; `untouched` says why it was to become smaller and could not. */
 export async function treatModule(
   module: Uint8Array,
-  { signatures, symbols, signer }: ModuleTreatment,
+  { signatures, symbols, unwind, signer }: ModuleTreatment,
 ): Promise<SlimModule> {
   if (signatures === "keep") return { content: module, untouched: undefined };
   const bare = stripModuleSignature(module);
-  const { content, untouched } = symbols === "keep" ? { content: bare, untouched: undefined } : slimModule(bare);
+  const { content, untouched } =
+    symbols === "keep"
+      ? { content: bare, untouched: undefined }
+      : slimModule(bare, { unwindTables: unwind !== "strip" });
   return { content: signer === undefined ? content : await signModule(content, signer), untouched };
 }
 

@@ -109,13 +109,18 @@ export async function prepareImageTree(
     tree,
     settings: JSON.stringify({
       drop: image.drop,
-      modules: unpacks ? { signatures: modules.signatures, symbols: modules.symbols } : null,
+      modules: unpacks ? modulesText(modules) : null,
     }),
     inputs,
     base: base && manifestBase(base.identity),
     transformations,
     warnings: [...warnings, ...(treatment?.warnings() ?? []), ...(base === undefined ? [] : [incomplete(base)])],
   };
+}
+
+/** What decides, besides the key, what becomes of modules. */
+function modulesText({ signatures, symbols, unwind = "keep" }: ModuleTreatment): object {
+  return { signatures, symbols, unwind };
 }
 
 interface PreparedModules {

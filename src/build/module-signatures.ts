@@ -11,10 +11,10 @@ import { sendable, type Workforce } from "./threads/index.ts";
 
 /** How modules are treated as the settings say; the signer is needed for re-signing only. */
 export function moduleTreatment(
-  { signatures, symbols }: BuildConfig["modules"],
+  { signatures, symbols, unwind }: BuildConfig["modules"],
   signer: Signer | undefined,
 ): ModuleTreatment {
-  return { signatures, symbols, signer: signatures === "resign" ? signer : undefined };
+  return { signatures, symbols, unwind, signer: signatures === "resign" ? signer : undefined };
 }
 
 /** What decides whether a kernel will take the modules of a generation. */
@@ -30,7 +30,7 @@ export interface ModuleConditions {
 }
 
 /** Parameters of the kernel that make it refuse modules without a signature. */
-const ENFORCING = /^(?:lockdown=(?:integrity|confidentiality)|module[._-]sig[_-]enforce(?:=(?:1|y|on|true)\w*)?)$/i;
+const ENFORCING = /^(?:lockdown=(?:integrity|confidentiality)|module\.sig[_-]enforce(?:=(?:1|y|t|on)\w*)?)$/i;
 /** What follows is for init. */
 const END_OF_PARAMETERS = "--";
 

@@ -66,7 +66,7 @@ function slowSignatures(modules: readonly TraceModule[]): Suggestion[] {
   const ns = slow.reduce((sum, { loadNs, initNs }) => sum + (loadNs ?? 0) - initNs, 0);
   const text =
     `loading ${counted(slow.length, "module")} took ${Math.round(ns / NS_PER_MS)} ms besides their own code, most of it to ` +
-    'check signatures: where the initrd is authenticated, modules.signatures = "strip" saves that';
+    'check signatures: where the initrd is authenticated, modules.signatures = "strip" saves that, or "resign" most of it';
   return [{ kind: "slow-signatures", text, ns }];
 }
 

@@ -24,7 +24,8 @@ capabilities = "capabilities.txt"
 
 [modules]
 signatures = "resign"
-symbols = "keep"
+symbols = "auto"
+unwind = "strip"
 signer = "sign-modules"
 certificate = "modules.crt"
 keyring = "machine"
@@ -76,7 +77,15 @@ describe("lazyrd.toml", () => {
         profile: "",
         budget: "none",
       },
-      modules: { signatures: "keep", symbols: "auto", key: "", signer: "", certificate: "", keyring: "platform" },
+      modules: {
+        signatures: "keep",
+        symbols: "auto",
+        unwind: "keep",
+        key: "",
+        signer: "",
+        certificate: "",
+        keyring: "platform",
+      },
       boot: {
         "command-line": "",
         timeout: 30,
@@ -119,7 +128,8 @@ describe("lazyrd.toml", () => {
       },
       modules: {
         signatures: "resign",
-        symbols: "keep",
+        symbols: "auto",
+        unwind: "strip",
         key: "",
         signer: "sign-modules",
         certificate: "modules.crt",
@@ -173,6 +183,12 @@ describe("lazyrd.toml", () => {
     ["no phase at all", "[uki]\npcr-phases = []", /uki\.pcr-phases/],
     ["an empty name", '[first-stage]\ndrivers = [""]', /first-stage\.drivers/],
     ["symbols that go although signatures stay", '[modules]\nsymbols = "strip"', /modules\.symbols: .*signatures/],
+    ["unwind tables that go although signatures stay", '[modules]\nunwind = "strip"', /modules\.unwind: .*signatures/],
+    [
+      "unwind tables that go although symbols stay",
+      '[modules]\nsignatures = "strip"\nsymbols = "keep"\nunwind = "strip"',
+      /modules\.unwind: .*symbols/,
+    ],
     ["a table for a value", "[modules.signatures]\nx = 1", /modules\.signatures/],
     ["a value for a table", 'modules = "strip"', /modules/],
   ])("%s is refused by its name", (_, text, message) => {

@@ -51,7 +51,7 @@ describe("docs/configuration.md", () => {
     const section = sections.get(key) ?? "";
     expect(section).toContain(`\nDefault: \`${JSON.stringify(value)}\`\n`);
     const [name = "", table] = key.split(".").reverse();
-    const example = /^ {4}(.*)$/m.exec(section)?.[1] ?? "";
+    const example = /(?:^ {4}.*\n)+/m.exec(section)?.[0] ?? "";
     const config: Record<string, unknown> = parseConfig(`${table === undefined ? "" : `[${table}]`}\n${example}\n`);
     const parsed = table === undefined ? config : (config[table] as Record<string, unknown>);
     // An example that shows the default would show nothing.

@@ -52,6 +52,29 @@ describe("a module made smaller", () => {
     ]);
   });
 
+  test("keeps the tables for following the stack, or loses them together with what only they name", () => {
+    const tables: SampleSection[] = [
+      { name: ".orc_unwind_ip", relocations: [".text", "only_followed"] },
+      { name: ".orc_unwind" },
+      { name: ".orc_header" },
+    ];
+    const symbols = [{ name: "only_followed", section: ".text" }, ...SYMBOLS];
+    const whole = relocatable([...SECTIONS, ...tables], symbols);
+    const names = (unwindTables: boolean) => {
+      const slim = readRelocatable(slimModule(whole, { unwindTables }).content);
+      return [slim.sections.map(({ name }) => name), slim.symbols.map(({ name }) => name)].flat();
+    };
+    const lost = names(true).filter((name) => !names(false).includes(name));
+    expect(lost.sort()).toEqual([
+      ".orc_header",
+      ".orc_unwind",
+      ".orc_unwind_ip",
+      ".rela.orc_unwind_ip",
+      "only_followed",
+    ]);
+    expect(slimModule(whole, { unwindTables: false }).content.length).toBeLessThan(slimModule(whole).content.length);
+  });
+
   test("has the symbols that relocations name, and all that are global or undefined", () => {
     expect(read.symbols.map(({ name }) => name)).toEqual([
       ...["", ".text", "used_here", "exported", "in_bss", "printk", "never_used"],

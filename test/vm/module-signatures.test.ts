@@ -39,7 +39,7 @@ function resigned(flavour: KernelFlavour, keys: KeySet): Generation {
   writeFileSync(path("initrd"), encodeArchive(initrd));
   for (const name of ["db.key", "db.crt"]) writeFileSync(path(name), keyFile(keys, name));
   const signer = `key = "${path("db.key")}"\ncertificate = "${path("db.crt")}"\n`;
-  writeFileSync(path("lazyrd.toml"), `[modules]\nsignatures = "resign"\n${signer}`);
+  writeFileSync(path("lazyrd.toml"), `[modules]\nsignatures = "resign"\nunwind = "strip"\n${signer}`);
   const inputs = ["-k", kernel.vmlinuz, "-m", kernel.modules, "-i", path("initrd"), "-c", path("lazyrd.toml")];
   expect(lazyrd(["build", "-q", ...inputs, "-d", "virtio", "-o", path("built")])).toMatchObject({
     status: 0,

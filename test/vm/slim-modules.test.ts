@@ -12,12 +12,12 @@ const NEED_HYPER_V: ReadonlySet<string> = new Set(["hv_storvsc", "pci_hyperv", "
 const MOST_OF_THEM = 50;
 
 for (const kernel of ["6.12-amd64", "6.1-amd64"] as const) {
-  test(`${kernel} takes every module of the set generic without its local symbols`, async () => {
+  test(`${kernel} takes every module of the set generic without its local symbols and its unwind tables`, async () => {
     const built = generation({
       kernel,
       initrd: "small",
       drivers: "generic",
-      config: '[modules]\nsignatures = "strip"\nsymbols = "strip"\n',
+      config: '[modules]\nsignatures = "strip"\nsymbols = "strip"\nunwind = "strip"\n',
     });
     const initrd = await changedFirstStage(built, (tree) => {
       const { drivers } = firstStageContent(tree);

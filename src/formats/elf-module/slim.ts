@@ -51,6 +51,8 @@ const LIVEPATCH_SECTION = /^\.klp\./;
 
 /** For debuggers and for people. The build ID stays: by it the debug symbols of this very module are found. */
 const UNUSED_SECTION = /^\.(?:comment|note\.GNU-stack|note\.gnu\.property|debug_\w+)$/;
+/** By these the kernel follows the stack through the module's functions; without them it guesses, and says so. */
+const UNWIND_TABLE = /^\.orc_(?:unwind|unwind_ip|header)$/;
 const TYPE_INFORMATION = /^\.BTF(?:\.ext|\.base)?$/;
 /** What a module that offers functions or structs to BPF programs has or calls: it cannot do so without its types. */
 const TYPE_INFORMATION_USER = ".BTF_ids";
@@ -70,22 +72,27 @@ export interface SlimModule {
   readonly untouched: string | undefined;
 }
 
+export interface SlimOptions {
+  /** Whether the tables stay by which the kernel follows the stack (ORC): a fifth of a module (default: true). */
+  readonly unwindTables?: boolean;
+}
+
 /**
  * The module without what the kernel does not need to run it: local symbols that no relocation names, type
  * information (BTF) that the module itself does not use, debugging sections, and notes of the compiler. Everything else
  * has the same bytes. A module that has something unusual comes back as it is.
  * @param bytes not compressed, and without a signature, which would not fit any more and is not kept
  */
-export function slimModule(bytes: Uint8Array): SlimModule {
+export function slimModule(bytes: Uint8Array, { unwindTables = true }: SlimOptions = {}): SlimModule {
   try {
-    return { content: withoutUnneeded(bytes), untouched: undefined };
+    return { content: withoutUnneeded(bytes, unwindTables), untouched: undefined };
   } catch (cause) {
     if (!(cause instanceof FormatError)) throw cause;
     return { content: bytes, untouched: cause.message };
   }
 }
 
-function withoutUnneeded(bytes: Uint8Array): Uint8Array {
+function withoutUnneeded(bytes: Uint8Array, unwindTables: boolean): Uint8Array {
   const header = parseElfHeader(bytes);
   const all = usualSections(bytes, header);
   const symbolTable = symbolTableOf(all);
@@ -94,7 +101,7 @@ function withoutUnneeded(bytes: Uint8Array): Uint8Array {
     throw unusual("its symbols have no table of names for themselves");
   }
   requireEntries(symbolTable, Elf64Symbol.size);
-  const kept = neededSections(all, nameTable.content);
+  const kept = neededSections(all, nameTable.content, unwindTables);
   const numbers = new Map(kept.map(({ number }, index) => [number, index + 1]));
   const relocations = kept.filter((section) => section.header.sh_type === SHT_RELA);
   for (const section of relocations) {
@@ -158,12 +165,14 @@ function requireEntries({ name, header, content }: Section, entryBytes: number):
 }
 
 /** Without those that nobody needs, and the relocations of these. */
-function neededSections(sections: readonly Section[], symbolNames: Uint8Array): Section[] {
+function neededSections(sections: readonly Section[], symbolNames: Uint8Array, unwindTables: boolean): Section[] {
   const usesTypes =
     sections.some(({ name }) => name === TYPE_INFORMATION_USER) ||
     TYPE_INFORMATION_CALL.test(byteStringFrom(symbolNames));
   const isNeeded = ({ name }: Section): boolean =>
-    !UNUSED_SECTION.test(name) && (usesTypes || !TYPE_INFORMATION.test(name));
+    !UNUSED_SECTION.test(name) &&
+    (usesTypes || !TYPE_INFORMATION.test(name)) &&
+    (unwindTables || !UNWIND_TABLE.test(name));
   return sections.filter((section) => {
     const target = section.header.sh_type === SHT_RELA ? sections[section.header.sh_info - 1] : undefined;
     return isNeeded(section) && (target === undefined || isNeeded(target));
