@@ -8,6 +8,7 @@ import { lazyrd } from "../support/cli.ts";
 import { kernelFixture } from "../support/fixtures.ts";
 import { tempFolder } from "../support/temp.ts";
 import { smallInitrd } from "../support/vm-programs.ts";
+import { QUICK_BOOT } from "../support/vm-story.ts";
 
 /** What the init of initramfs-tools says first, by which a boot is known to have come so far. */
 const STORY = "/bin/busybox echo 'Loading, please wait...'\n";
@@ -19,7 +20,16 @@ test("an initrd is measured as it is, and as lazyrd splits it", () => {
   tree.set("story", regularFile(Buffer.from(STORY)));
   writeFileSync(initrd, encodeArchive(tree));
 
-  const variants = ["--variants", "classic,lazy-none-strip", "--runs", "1", "--timeout", "100000"];
+  const variants = [
+    "--variants",
+    "classic,lazy-none-strip",
+    "--runs",
+    "1",
+    "--append",
+    QUICK_BOOT,
+    "--timeout",
+    "100000",
+  ];
   const { status, stdout, stderr } = lazyrd([
     ...["bench", "--json", "-q", "-k", vmlinuz, "-i", initrd, "-m", modules, ...variants],
   ]);

@@ -22,6 +22,7 @@ import { bootToReport, initrdOf } from "../support/vm-story.ts";
 
 const LOADER = "/usr/lib/systemd/boot/efi/systemd-bootx64.efi";
 const STUB = "/usr/lib/systemd/boot/efi/linuxx64.efi.stub";
+/** What a machine of a person's has, the kernel's own tests of its ciphers included. */
 const CONSOLE = "console=ttyS0 loglevel=7 printk.time=1";
 
 /** The same generation with a probe behind its first stage. */

@@ -18,6 +18,7 @@ import {
 import { imageDisk } from "../support/vm-disks.ts";
 import { generation } from "../support/vm-generations.ts";
 import { section, smallProbe } from "../support/vm-probe.ts";
+import { QUICK_BOOT } from "../support/vm-story.ts";
 
 const KERNEL = "6.12-amd64";
 const built = generation({ initrd: "small", kernel: KERNEL });
@@ -36,7 +37,7 @@ const uki = assembleUki({
   stub: readFileSync(STUB),
   sections: {
     kernel: readFileSync(built.path("kernel")),
-    commandLine: "console=ttyS0 loglevel=7 story=told",
+    commandLine: `console=ttyS0 loglevel=7 ${QUICK_BOOT} story=told`,
     osRelease: Buffer.from("ID=lazyrd\nVERSION_ID=1\nPRETTY_NAME=lazyrd\n"),
     initrd: withArchive(readFileSync(built.path("firstStage")), PROBE),
   },

@@ -14,6 +14,7 @@ import {
 import { lazyrd } from "../support/cli.ts";
 import { initrdFixture, kernelFixture } from "../support/fixtures.ts";
 import { tempFolder } from "../support/temp.ts";
+import { QUICK_BOOT } from "../support/vm-story.ts";
 
 const KERNEL = "6.12-amd64";
 /** However busy this machine is. */
@@ -21,7 +22,7 @@ const PATIENCE = ["--timeout", "100000"];
 
 const DRIVERS = ["--drivers", "virtio_blk,nvme"];
 /** Another machine: its disk, and drivers of the image that the first one has no use for. */
-const OTHER_MACHINE = ["--disk", "nvme", "--append", "rd.driver.pre=ixgbe"];
+const OTHER_MACHINE = ["--disk", "nvme", "--append", `${QUICK_BOOT} rd.driver.pre=ixgbe`];
 const OTHER_DRIVER = /\/ixgbe\.ko/;
 
 /** Builds into `folder`. */
@@ -55,7 +56,7 @@ test("a traced boot tells which files are used, and an image built by its profil
   const [folder, rebuilt, profile] = [inOutput("a"), inOutput("b"), inOutput("merged.profile")];
   const [virtioTrace, nvmeTrace] = [inOutput("virtio.trace"), inOutput("nvme.trace")];
   build(folder);
-  const onVirtio = traced(folder, virtioTrace, "--exact");
+  const onVirtio = traced(folder, virtioTrace, "--exact", "--append", QUICK_BOOT);
   const before = await analysed(folder, onVirtio);
   const used = new Map(before.content?.files.map((file) => [file.path, file]));
   expect(used.get("usr/lib/systemd/systemd")?.touchedBytes).toBeGreaterThan(0);
@@ -82,7 +83,15 @@ test("a traced boot tells which files are used, and an image built by its profil
   expect(after.content?.touchedBytes).toBeLessThan(before.content?.touchedBytes ?? 0);
   expect(again.steps.find(({ outcome }) => outcome.includes("KiB prefetched"))).toMatchObject({ verb: "mount" });
 
-  const classic = traced(folder, inOutput("classic.trace"), "--classic", "--until", "Run /init as init process");
+  const classic = traced(
+    folder,
+    inOutput("classic.trace"),
+    "--classic",
+    "--append",
+    QUICK_BOOT,
+    "--until",
+    "Run /init as init process",
+  );
   // A classic boot reads nothing of the image: all of it is in memory.
   expect([classic.boot.way, classic.reads]).toEqual(["classic", []]);
   expect(classic.memory.find(({ what }) => what === "total")?.bytes).toBeGreaterThan(2 ** 30);
