@@ -29,7 +29,8 @@ export function describeProgress(
   if (measure === undefined) return stage;
   const isBytes = "totalBytes" in measure;
   const [done, total] = isBytes ? [measure.doneBytes, measure.totalBytes] : [measure.doneBoots, measure.totalBoots];
-  if (total === 0) return stage;
+  // The first boot of all has nothing to be compared with.
+  if (total === 0 || (!isBytes && done === 0)) return stage;
   const percent = `${Math.floor((100 * done) / total)} %`;
   const left = timeLeftMs(elapsedMs, done, total);
   const parts = isBytes
