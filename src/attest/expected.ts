@@ -1,4 +1,4 @@
-import { BANKS, type Bank, digestIn, EVENT_TYPES, extend, initialPcr } from "../formats/tpm/index.ts";
+import { type Bank, digestIn, EVENT_TYPES, extend, initialPcr } from "../formats/tpm/index.ts";
 
 /** The bank that predictions are for: every TPM 2.0 of a PC has it, and systemd prefers it. */
 export const BANK: Bank = "sha256";
@@ -34,6 +34,3 @@ export function separator(pcr: number): ExpectedEvent {
 export function wideText(text: string): Uint8Array {
   return Buffer.from(`${text}\0`, "utf16le");
 }
-
-/** The length of what predictions are made of. */
-export const DIGEST_BYTES = BANKS[BANK].digestBytes;

@@ -38,6 +38,11 @@ export function policyKeyFingerprint(publicPem: Uint8Array): Uint8Array {
   return fingerprint(requireRsa(parsePublicKey(publicPem)));
 }
 
+/** Whether a signature over `message` was made with the key that belongs to a public one (PEM). @throws FormatError when that is none. */
+export function isSignedByPolicyKey(publicPem: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean {
+  return verify(SIGNATURE_DIGEST, message, parsePublicKey(publicPem), signature);
+}
+
 function parsePublicKey(publicPem: Uint8Array): KeyObject {
   try {
     return createPublicKey({ key: Buffer.from(publicPem), format: "pem", type: "spki" });

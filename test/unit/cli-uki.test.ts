@@ -477,6 +477,15 @@ describe("PCR policies", () => {
     expect(pcrsigOf(built())).toBe(byKey);
   });
 
+  test("do not count where their signature is not the image's own key's", () => {
+    expect(build(...ukiArguments(), "--pcr-key", key("pcr.key")).status).toBe(0);
+    const program = readFileSync(built());
+    const at = program.indexOf('"sig":"') + '"sig":"'.length + 20;
+    program.write(program.toString("latin1", at, at + 1) === "A" ? "B" : "A", at, "latin1");
+    writeFileSync(built(), program);
+    expect(signedPhases()).toEqual(["sysinit", "sysinit:ready"]);
+  });
+
   test("each profile has its own", () => {
     config += `[uki]\nprofiles = [{ id = "a" }, { id = "b", command-line = "rescue" }]\n`;
     expect(build(...ukiArguments(), "--pcr-key", key("pcr.key")).status).toBe(0);

@@ -1,9 +1,11 @@
 import { Command, Option } from "commander";
-import { type PcrPrediction, type PhaseValue, type Prediction, predict } from "../../attest/index.ts";
+import { BANK, type PcrPrediction, type PhaseValue, type Prediction, predict } from "../../attest/index.ts";
 import { MemorySource, toHex } from "../../bytes/index.ts";
-import { readPe } from "../../formats/pe/index.ts";
-import { type Bank, type PcrSignatures, parsePcrSignatures, policyPcrDigest } from "../../formats/tpm/index.ts";
+import { readPe, sectionSource } from "../../formats/pe/index.ts";
+import { parsePcrSignatures, policyPcrDigest } from "../../formats/tpm/index.ts";
+import { isSignedByPolicyKey } from "../../keys/index.ts";
 import { alignedLines } from "../../text/index.ts";
+import { sectionText } from "../../uki/index.ts";
 import { addPredictionOptions, type PredictionFlags, readPredictionInputs } from "../prediction-inputs.ts";
 import { printJson, printResult, printWarnings } from "../terminal.ts";
 
@@ -30,20 +32,24 @@ async function run(path: string, flags: PredictionFlags & { readonly json: boole
   else printResult(describe(inputs.uki.name, prediction, isSigned));
 }
 
-const BANK: Bank = "sha256";
-
 type IsSigned = (pcr: PcrPrediction, value: PhaseValue) => boolean;
 
-/** The digests of the policies that the image brings along. */
+/** The digests of the policies that the image brings along, with signatures by the key that it brings along, too. */
 function signedPolicies(program: Uint8Array): ReadonlySet<string> {
-  const image = readPe(new MemorySource(program));
-  const texts = image.sections
+  const source = new MemorySource(program);
+  const image = readPe(source);
+  const publicKey = sectionText(program, image, ".pcrpkey");
+  if (publicKey === undefined) return new Set();
+  const signatures = image.sections
     .filter(({ name }) => name === ".pcrsig")
-    .map(({ rawOffset, virtualSize }) =>
-      Buffer.from(program.subarray(rawOffset, rawOffset + virtualSize)).toString("utf8"),
-    );
-  const signatures = texts.flatMap((text): PcrSignatures => parsePcrSignatures(text));
-  return new Set(signatures.flatMap((each) => (each[BANK] ?? []).map(({ policyDigest }) => toHex(policyDigest))));
+    .flatMap((section) => {
+      const content = sectionSource(source, section);
+      const text = Buffer.from(content.read(0, content.size)).toString("utf8").replace(/\0+$/, "");
+      return parsePcrSignatures(text)[BANK] ?? [];
+    });
+  const key = Buffer.from(publicKey, "utf8");
+  const sound = signatures.filter(({ policyDigest, signature }) => isSignedByPolicyKey(key, policyDigest, signature));
+  return new Set(sound.map(({ policyDigest }) => toHex(policyDigest)));
 }
 
 function factsOf({ stubVersion, secureBoot, pcrs, warnings }: Prediction, isSigned: IsSigned): object {
