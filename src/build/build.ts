@@ -22,8 +22,10 @@ import { encodeManifest, type Manifest } from "./manifest.ts";
 import { checkModuleConditions, type ModuleConditions, moduleTreatment } from "./module-signatures.ts";
 import { chooseModules } from "./modules.ts";
 import { detectNextStage } from "./next-stage.ts";
+import { type PreviousGeneration, previousImage } from "./previous.ts";
 import type { ProgressListener } from "./progress.ts";
 import { requireUsableShell } from "./shell.ts";
+import { checkRootHashConditions, signedImagesOf } from "./signed-images.ts";
 import { keptParts, type ModuleTree } from "./sources.ts";
 import { sendable, sendablePart, type Workforce, withThreads } from "./threads/index.ts";
 import { policyWarnings, prepareUki, type UkiInputs } from "./uki.ts";
@@ -54,6 +56,8 @@ export interface BuildInputs {
   readonly drivers: DriverSelection;
   /** The program that [first-stage] shell names. */
   readonly shell?: InputFile | undefined;
+  /** Generations whose images the plan falls back to, in this order. */
+  readonly previous?: readonly PreviousGeneration[];
   readonly config: BuildConfig;
   /** What a boot of this initrd read (docs/formats/profile.md): the image is laid out for it. */
   readonly profile?: InputFile | undefined;
@@ -110,6 +114,8 @@ async function buildWith(means: CompressionMeans, inputs: BuildInputs, output: O
   const kernel = await inFile(inputs.kernel.path, () => usableKernel(inputs.kernel.bytes));
   const { architecture } = kernel;
   const imageLayout = layoutOf(config.layout, config.location);
+  const isSigned = inputs.signRootHash !== undefined;
+  const signedImages = signedImagesOf({ config, architecture, layout: imageLayout, isSigned });
 
   const profile = await readProfile(inputs.profile);
   const commandLine = config.boot["command-line"];
@@ -153,8 +159,11 @@ async function buildWith(means: CompressionMeans, inputs: BuildInputs, output: O
   await progress("choosing modules");
   const { source, selection, modules, files } = await modulesWork;
   const kept = keptParts(initrd.source, initramfs);
+  const wanted = { layout: imageLayout.name, release: kernel.release, nextStage };
   const options = {
     ...selecting,
+    signedImages,
+    previous: (inputs.previous ?? []).map((generation) => previousImage(generation, wanted)),
     timeoutSeconds: config.boot.timeout,
     onCorruption: config.boot["on-corruption"],
     onFailure: config.boot["on-failure"],
@@ -164,6 +173,10 @@ async function buildWith(means: CompressionMeans, inputs: BuildInputs, output: O
 
   const erofsModule = files.find(({ name }) => name === "erofs")?.content;
   const kernelFacts = { release: kernel.release, erofsModule };
+  const verityModule = files.find(({ name }) => name === "dm_verity")?.content;
+  const { keyring } = config["image-signature"];
+  const signatureWarnings =
+    signedImages === undefined ? [] : checkRootHashConditions(verityModule, keyring, kernel.release);
   const init = fromText(nextStage.init);
   const imageTree = await prepareImageTree(tree, init, treeSettings, inputs.imageInputs ?? {}, means);
   const layout = layOutImage(imageTree.tree, profile);
@@ -192,6 +205,8 @@ async function buildWith(means: CompressionMeans, inputs: BuildInputs, output: O
     kernel: kernelFacts,
     files: { ...compressed?.files, order: layout.order, equalFiles: layout.equalFiles },
     isRecorded: profile !== undefined,
+    name: config.image.name,
+    version: config.image.version,
     signRootHash: inputs.signRootHash,
     threads,
     reserve: (imageBytes) => {
@@ -275,6 +290,7 @@ async function buildWith(means: CompressionMeans, inputs: BuildInputs, output: O
       ...asTheyWere,
       ...imageTree.warnings,
       ...layout.warnings,
+      ...signatureWarnings,
       ...unpacking,
       ...(inputs.uki === undefined ? [] : policyWarnings(inputs.uki, tree)),
     ],

@@ -15,6 +15,14 @@ const CLUSTER_SIZES = [4, 8, 16, 32, 64, 128, 256] as const;
 /** What neither the firmware, nor the kernel, nor signed policies make use of: these have values of their own to keep. */
 const MEASURE_PCRS = [12, 13, 14, 15, 16, 23] as const;
 
+/** Of an image (UAPI.10); "" is none. */
+const Version = z
+  .string()
+  .regex(/^[A-Za-z0-9.~^-]*$/, "expected letters, digits and .~^-")
+  .default("");
+/** NAME_VERSION_verity-sig has to fit into the 36 characters of a partition's label. */
+const NAME_AND_VERSION = 24;
+
 /** A variant in the boot menu; what is left out is as in the image without it. */
 const UkiProfile = z.strictObject({
   id: z.string().min(1),
@@ -28,7 +36,9 @@ const UkiProfile = z.strictObject({
 const Config = z.strictObject({
   layout: z.enum(LAYOUT_NAMES).default("partition"),
   // Each layout takes some of these and refuses the others (src/plan/layouts).
-  location: z.strictObject({ device: z.string().default("") }).prefault({}),
+  location: z
+    .strictObject({ device: z.string().default(""), previous: z.array(z.string().min(1)).default([]) })
+    .prefault({}),
   "first-stage": z
     .strictObject({
       compression: z.enum(OUTPUT_METHODS).default("zstd"),
@@ -71,6 +81,15 @@ const Config = z.strictObject({
         .string()
         .refine((text) => text === NO_BUDGET || parseSize(text) !== undefined, 'expected "none" or a size: "60M"')
         .default(NO_BUDGET),
+      name: z
+        .string()
+        .regex(/^[A-Za-z0-9.-]+$/, "expected letters, digits, dots and dashes")
+        .default("lazyrd"),
+      version: Version,
+    })
+    .refine(({ name, version }) => name.length + version.length <= NAME_AND_VERSION, {
+      path: ["version"],
+      error: `expected at most ${NAME_AND_VERSION} characters together with the name`,
     })
     .prefault({}),
   boot: z
@@ -96,6 +115,9 @@ const Config = z.strictObject({
       key: z.string().default(""),
       signer: z.string().default(""),
       certificate: z.string().default(""),
+      required: z.boolean().default(false),
+      floor: Version,
+      keyring: z.enum(["platform", "machine", "builtin"]).default("platform"),
     })
     .prefault({}),
   uki: z

@@ -1,6 +1,7 @@
 import { createHmac } from "node:crypto";
 import { customGuid, GUID_SIZE, type Guid, toHex } from "../bytes/index.ts";
 import {
+  type DdiOptions,
   dataOffsetOf,
   guidsOfRootHash,
   hashOffsetOf,
@@ -10,7 +11,7 @@ import {
 } from "../formats/ddi/index.ts";
 import { type ErofsOptions, planErofs } from "../formats/erofs/index.ts";
 import type { Architecture } from "../formats/gpt/index.ts";
-import { DEFAULT_BLOCK_SIZES, planVerity } from "../formats/verity/index.ts";
+import { DEFAULT_BLOCK_SIZES, planVerity, saltWithVersion } from "../formats/verity/index.ts";
 import type { WrittenFile } from "../host/index.ts";
 import type { ImageFacts } from "../plan/index.ts";
 import type { Tree } from "../tree/index.ts";
@@ -31,6 +32,9 @@ export interface ImageOptions {
   readonly isRecorded: boolean;
   /** The kernel that is to read it. */
   readonly kernel: KernelFacts;
+  readonly name: string;
+  /** In its labels, behind the name, and in its salt; "" for none. */
+  readonly version: string;
   /** Signs the root hash; without it, the image has no partition for that. */
   readonly signRootHash?: SignRootHash | undefined;
   /** Called with the image's size before the first byte is written. */
@@ -48,7 +52,8 @@ export async function writeImage(tree: Tree, options: ImageOptions, file: Writte
   const { threads, onWritten } = options;
   const erofs = planErofs(tree, { uuid: derivedGuid(options.seed, "erofs"), ...options.files });
   requireChunks(erofs, options.kernel);
-  const salt = derive(options.seed, "verity-salt");
+  const ownSalt = derive(options.seed, "verity-salt");
+  const salt = options.version === "" ? ownSalt : saltWithVersion(ownSalt, options.version);
   const verity = { salt, uuid: derivedGuid(options.seed, "verity") };
   const plan = planDdi({
     designator: "root",
@@ -56,6 +61,7 @@ export async function writeImage(tree: Tree, options: ImageOptions, file: Writte
     data: erofs,
     verity,
     sign: options.signRootHash,
+    labels: options.version === "" ? undefined : labelsOf(options),
   });
   options.reserve(plan.sizeBytes);
   const parameters = { ...DEFAULT_BLOCK_SIZES, ...verity };
@@ -76,6 +82,12 @@ export async function writeImage(tree: Tree, options: ImageOptions, file: Writte
     // Of what boots usually read there is much more than any one of them does.
     prefetchBytes: options.isRecorded ? erofs.frontMetadataBytes : undefined,
   };
+}
+
+/** As the Discoverable Partitions Specification names versions of one thing beside each other. */
+function labelsOf({ name, version }: ImageOptions): DdiOptions["labels"] {
+  const label = `${name}_${version}`;
+  return { data: label, verity: `${label}_verity`, "verity-sig": `${label}_verity-sig` };
 }
 
 /** 32 bytes that follow from the seed, different ones for each purpose. */

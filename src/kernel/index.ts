@@ -13,3 +13,4 @@ export * from "./names.ts";
 export * from "./plan-modules.ts";
 export * from "./providers.ts";
 export * from "./read-database.ts";
+export * from "./root-hash-checks.ts";

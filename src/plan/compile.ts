@@ -1,5 +1,6 @@
 import { toText } from "../bytes/index.ts";
 import type { PlannedModule } from "../kernel/index.ts";
+import { type Candidate, candidateSteps } from "./candidates.ts";
 import type { ImageFacts } from "./image.ts";
 import { IMAGE_MOUNT, type LayoutOptions } from "./layouts/index.ts";
 import { type MeasureOptions, withMeasurements } from "./measure.ts";
@@ -12,6 +13,8 @@ export interface PlanOptions extends SelectionOptions, LayoutOptions {
   readonly failureDelaySeconds: number;
   /** Top-level names that the first stage's initrd has besides its own: those of the early segments. */
   readonly skipNames: readonly string[];
+  /** Images that are taken where the one of this generation does not open, in this order. */
+  readonly previous: readonly ImageFacts[];
 }
 
 const NOT_MEASURED: MeasureOptions = { when: "never", pcr: 0 };
@@ -27,10 +30,25 @@ export function compilePlan(
   const steps: PlanStep[] = [
     step("failure", [options.onFailure, `after=${options.failureDelaySeconds}s`], ["set by on-failure"]),
     ...moduleSteps(selection),
-    ...withMeasurements(options.layout.steps(image, options), options.measure ?? NOT_MEASURED),
+    ...withMeasurements(candidateSteps(candidatesOf(image, options)), options.measure ?? NOT_MEASURED),
     ...rootSteps(nextStage, options.skipNames),
   ];
   return { steps, drivers: selection.drivers, modules };
+}
+
+function candidatesOf(image: ImageFacts, options: PlanOptions): Candidate[] {
+  const { layout, previous } = options;
+  const first = { name: "new", steps: layout.steps(image, options), reasons: ["the image of this generation"] };
+  // What is named here is known by its root hash, whether it is signed or not.
+  const known = { ...options, signedImages: undefined };
+  const others = previous.map(
+    (facts, index): Candidate => ({
+      name: index === 0 ? "previous" : `previous-${index + 1}`,
+      steps: layout.steps(facts, known),
+      reasons: ["location.previous: where the candidates before it come to nothing"],
+    }),
+  );
+  return [first, ...others];
 }
 
 function moduleSteps({ accelerators, required, drivers, buses }: ModuleSelection): PlanStep[] {

@@ -86,6 +86,7 @@ export function sampleOptions(drivers: readonly string[], options: Partial<PlanO
     onFailure: "reboot",
     failureDelaySeconds: 20,
     skipNames: [],
+    previous: [],
     ...options,
   };
 }

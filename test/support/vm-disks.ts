@@ -4,6 +4,7 @@ import type { Generation } from "../../src/build/index.ts";
 import { type ByteSource, fromText } from "../../src/bytes/index.ts";
 import { type DdiTree, readDdi } from "../../src/formats/ddi/index.ts";
 import { readErofs } from "../../src/formats/erofs/index.ts";
+import { encodeGpt, planGpt, readGpt } from "../../src/formats/gpt/index.ts";
 import { FileSource } from "../../src/host/index.ts";
 import type { Tree } from "../../src/tree/index.ts";
 import type { Disk, DiskBus } from "../../src/vm/index.ts";
@@ -38,6 +39,32 @@ export function damagedImage(generation: Generation, ...offsets: readonly number
 /** A copy of the first `bytes` of the image. */
 export function cutImage(generation: Generation, bytes: number): Disk {
   return changedImage(generation, (file) => ftruncateSync(file, bytes));
+}
+
+/** A copy of the image with another content of the partition for its signature. */
+export function resignedImage(generation: Generation, content: Uint8Array): Disk {
+  const source = new FileSource(generation.path("image"), "the image");
+  const signature = onlyTree(source).signature?.partition;
+  if (signature === undefined) throw new Error("The image has no partition for a signature");
+  const whole = new Uint8Array(signature.sizeBytes);
+  whole.set(content);
+  return changedImage(generation, (file) => writeSync(file, whole, 0, whole.length, signature.offsetBytes));
+}
+
+/** A copy of the image whose partitions' labels have another version. */
+export function relabelledImage(generation: Generation, version: string): Disk {
+  const source = new FileSource(generation.path("image"), "the image");
+  const gpt = readGpt(source);
+  const partitions = gpt.partitions.map((partition) => ({
+    ...partition,
+    name: partition.name.replace(/_[^_]+(?=$|_verity)/, `_${version}`),
+  }));
+  const plan = planGpt({ diskGuid: gpt.diskGuid, partitions, diskSizeBytes: source.size, alignment: 4096 });
+  const { head, tail, tailOffset } = encodeGpt(plan);
+  return changedImage(generation, (file) => {
+    writeSync(file, head, 0, head.length, 0);
+    writeSync(file, tail, 0, tail.length, tailOffset);
+  });
 }
 
 function changedImage(generation: Generation, change: (file: number) => void): Disk {

@@ -7,6 +7,8 @@ layout = "memory"
 
 [location]
 device = "LABEL=boot"
+previous = ["41", "40"]
+
 [first-stage]
 compression = "gzip"
 drivers = ["nvme", "sd_mod"]
@@ -21,6 +23,8 @@ drop = ["usr/share/doc/**"]
 against = "base.raw"
 file-contexts = "file_contexts"
 capabilities = "capabilities.txt"
+name = "edge"
+version = "1.2~rc3"
 
 [modules]
 signatures = "resign"
@@ -40,6 +44,9 @@ failure-delay = 1
 [image-signature]
 key = "image.key"
 certificate = "image.crt"
+required = true
+floor = "1.1"
+keyring = "builtin"
 
 [measure]
 when = "required"
@@ -64,7 +71,7 @@ describe("lazyrd.toml", () => {
     expect(parseConfig("[boot]\n[modules]\n# nothing\n")).toEqual(defaultConfig());
     expect(defaultConfig()).toEqual({
       layout: "partition",
-      location: { device: "" },
+      location: { device: "", previous: [] },
       "first-stage": { compression: "zstd", drivers: "generic", accelerate: true, shell: "" },
       image: {
         compression: "lz4",
@@ -76,6 +83,8 @@ describe("lazyrd.toml", () => {
         capabilities: "",
         profile: "",
         budget: "none",
+        name: "lazyrd",
+        version: "",
       },
       modules: {
         signatures: "keep",
@@ -94,7 +103,7 @@ describe("lazyrd.toml", () => {
         "failure-delay": 30,
       },
       measure: { when: "never", pcr: 12 },
-      "image-signature": { key: "", signer: "", certificate: "" },
+      "image-signature": { key: "", signer: "", certificate: "", required: false, floor: "", keyring: "platform" },
       uki: {
         stub: "",
         "os-release": "",
@@ -113,7 +122,7 @@ describe("lazyrd.toml", () => {
   test("has all of these keys", () => {
     expect(parseConfig(EVERYTHING)).toEqual({
       layout: "memory",
-      location: { device: "LABEL=boot" },
+      location: { device: "LABEL=boot", previous: ["41", "40"] },
       "first-stage": { compression: "gzip", drivers: ["nvme", "sd_mod"], accelerate: false, shell: "/bin/busybox" },
       image: {
         compression: "lz4hc",
@@ -125,6 +134,8 @@ describe("lazyrd.toml", () => {
         capabilities: "capabilities.txt",
         profile: "",
         budget: "none",
+        name: "edge",
+        version: "1.2~rc3",
       },
       modules: {
         signatures: "resign",
@@ -143,7 +154,14 @@ describe("lazyrd.toml", () => {
         "failure-delay": 1,
       },
       measure: { when: "required", pcr: 16 },
-      "image-signature": { key: "image.key", signer: "", certificate: "image.crt" },
+      "image-signature": {
+        key: "image.key",
+        signer: "",
+        certificate: "image.crt",
+        required: true,
+        floor: "1.1",
+        keyring: "builtin",
+      },
       uki: {
         stub: "stub",
         "os-release": "os-release",
@@ -189,6 +207,9 @@ describe("lazyrd.toml", () => {
       '[modules]\nsignatures = "strip"\nsymbols = "keep"\nunwind = "strip"',
       /modules\.unwind: .*symbols/,
     ],
+    ["a version with a blank", '[image]\nversion = "1 2"', /image\.version: expected letters/],
+    ["a version too long for a label", `[image]\nversion = "${"1".repeat(19)}"`, /image\.version: .*at most 24/],
+    ["a name with an underscore", '[image]\nname = "a_b"', /image\.name: expected letters/],
     ["a table for a value", "[modules.signatures]\nx = 1", /modules\.signatures/],
     ["a value for a table", 'modules = "strip"', /modules/],
   ])("%s is refused by its name", (_, text, message) => {

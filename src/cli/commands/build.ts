@@ -9,6 +9,7 @@ import {
   LOCAL_FILES,
   OPTIONAL_FILES,
   OWN_NAMES,
+  readGeneration,
   type Workforce,
   withThreads,
 } from "../../build/index.ts";
@@ -104,6 +105,7 @@ async function buildWith(threads: Workforce, flags: BuildFlags): Promise<void> {
     firstStageProgram: () => readInput(packageFile("dist/first-stage/init-x86_64"), "the first stage"),
     drivers: selectDrivers(flags.drivers ?? config["first-stage"].drivers),
     config,
+    previous: config.location.previous.map(readGeneration),
     imageInputs: imageInputs.inputs,
     profile: readNamed(flags.profile ?? config.image.profile, "the profile"),
     shell: readNamed(config["first-stage"].shell, "the shell"),
@@ -147,7 +149,7 @@ function readModuleSigner(settings: SignerSettings, ofUki: Signer | undefined): 
   return readConfiguredSigner(settings, "modules") ?? ofUki;
 }
 
-type SignerSettings = BuildConfig["image-signature"];
+type SignerSettings = Pick<BuildConfig["image-signature"], "key" | "signer" | "certificate">;
 
 function readConfiguredSigner({ key, signer, certificate }: SignerSettings, table: string): Signer | undefined {
   const names = { key: key || undefined, signer: signer || undefined, certificate: certificate || undefined };

@@ -12,6 +12,7 @@ export function memoryLayout(settings: LocationSettings): Layout {
   return {
     name: "memory",
     features: ["loop"],
+    findsSignedImages: false,
     needsDrivers: false,
     initrdPath: IMAGE_PATH,
     place: () => ({ kind: "initrd", path: IMAGE_PATH }),

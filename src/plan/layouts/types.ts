@@ -10,9 +10,11 @@ export type LayoutName = (typeof LAYOUT_NAMES)[number];
 export interface LocationSettings {
   /** The file system that holds the image: "UUID=...", "LABEL=...", "PARTTYPE=esp" and so on. */
   readonly device: string;
+  /** Folders of generations whose images are taken when this one's does not open, in this order. */
+  readonly previous: readonly string[];
 }
 
-export const NO_SETTINGS: LocationSettings = { device: "" };
+export const NO_SETTINGS: LocationSettings = { device: "", previous: [] };
 
 /** Where an image belongs once it is installed: for those who put it there. */
 export type ImagePlace =
@@ -21,10 +23,21 @@ export type ImagePlace =
   /** In the initrd itself, where the kernel unpacks it to this path. */
   | { readonly kind: "initrd"; readonly path: string };
 
+/** Takes any image that is signed, where the plan would else name one. */
+export interface SignedImages {
+  /** GPT type of the partitions that hold the signatures. */
+  readonly signatureType: string;
+  /** What the partitions' labels begin with, before the version. */
+  readonly label: string;
+  /** The oldest version that may boot; "" for any. */
+  readonly floor: string;
+}
+
 /** What of the configuration the steps of a layout depend on. */
 export interface LayoutOptions {
   readonly timeoutSeconds: number;
   readonly onCorruption: CorruptionAction;
+  readonly signedImages?: SignedImages | undefined;
 }
 
 /** All that differs between the places where an image can live. */
@@ -32,6 +45,8 @@ export interface Layout {
   readonly name: LayoutName;
   /** What it needs of the kernel besides what every verified image needs. */
   readonly features: readonly FeatureName[];
+  /** Whether images that were not known when the plan was made can be found there. */
+  readonly findsSignedImages: boolean;
   /** Whether the image is behind a driver of local storage. */
   readonly needsDrivers: boolean;
   /** Where the kernel unpacks the image to, when it is to be in the initrd. */

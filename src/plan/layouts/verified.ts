@@ -23,7 +23,7 @@ export interface ImageDevices {
 }
 
 /** The step that opens the image as the device `root`. */
-export function verityStep(image: ImageFacts, devices: ImageDevices, { onCorruption }: LayoutOptions): PlanStep {
+export function verityStep(image: ImageFacts, devices: ImageDevices, options: LayoutOptions): PlanStep {
   return step(
     "verity",
     [
@@ -34,11 +34,15 @@ export function verityStep(image: ImageFacts, devices: ImageDevices, { onCorrupt
       `hash-start=${devices.hashStartBlock}`,
       `root-hash=${image.rootHash}`,
       `salt=${image.salt}`,
-      `on-corruption=${onCorruption}`,
-      `read-ahead=${READ_AHEAD_KIB}`,
+      ...reactions(options),
     ],
     ["the root hash authenticates every byte of the image"],
   );
+}
+
+/** What every image is opened with. */
+export function reactions({ onCorruption }: LayoutOptions): string[] {
+  return [`on-corruption=${onCorruption}`, `read-ahead=${READ_AHEAD_KIB}`];
 }
 
 /** The step that mounts what `verityStep` opened. */
