@@ -1,7 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
-import { describeMeasurements, type Measurement, type ScalingPoint } from "../src/measure/index.ts";
+import { describeMeasurements, type Measurement, type Omission } from "../src/measure/index.ts";
 import { type Input, LAZYRD } from "./shared.ts";
 
 /** What `lazyrd bench --json` prints. */
@@ -9,27 +7,47 @@ export interface BootResults {
   readonly machine: object;
   readonly until: string;
   readonly measurements: readonly Measurement[];
+  readonly omissions: readonly Omission[];
 }
 
-/** How boots grow with what is in the initrd. */
-export interface ScalingResults extends BootResults {
-  readonly points: readonly ScalingPoint[];
+/** A part of the measurements: what is booted, and how far. */
+interface BootPart {
+  readonly variants: string;
+  readonly flags?: (input: Input) => readonly string[];
 }
 
-const VARIANTS = "floor,classic,classic-none,lazy-lz4,lazy-lz4-strip,lazy-none,lazy-none-strip";
-const SCALED_VARIANTS = "classic,lazy-lz4-strip";
-const ADDED_CONTENT = "25M,200M";
+const SCALED_BYTES = "25M,100M,250M,500M,1000M";
+/** Kernel, archive and what is unpacked from it are in memory together, and a rootfs takes at most half of it. */
+const SCALED_MEMORY_MIB = "4096";
+
+/** Parts that boot, each with a file of results. */
+const PARTS = {
+  boot: {
+    variants:
+      "floor,classic,classic-none,lazy-none,lazy-lz4,lazy-lz4hc,lazy-zstd,lazy-none-strip,lazy-lz4-strip,lazy-lz4hc-strip,lazy-zstd-strip,lazy-lz4-strip-profile,memory-lz4",
+    flags: ({ squash }) => ["--beside", `squash=${squash()}`],
+  },
+  compressions: {
+    variants: "classic-none,classic-gzip,classic-bzip2,classic-lzma,classic-xz,classic-lzo,classic-lz4,classic-zstd",
+  },
+  uki: { variants: "uki-classic,uki-lazy-lz4,uki-lazy-lz4-strip" },
+  system: {
+    variants: "classic,classic-none,lazy-lz4,lazy-lz4-strip,lazy-lz4-strip-profile",
+    flags: ({ squash, root }) => ["--until", "multi-user", "--root", root(), "--beside", `squash=${squash()}`],
+  },
+  scaling: {
+    variants: "classic,lazy-lz4-strip",
+    flags: () => ["--scaling", SCALED_BYTES, "--memory", SCALED_MEMORY_MIB],
+  },
+} as const satisfies Record<string, BootPart>;
+
+export type BootPartName = keyof typeof PARTS;
+export const BOOT_PARTS = Object.keys(PARTS) as BootPartName[];
 
 /** @param flags more options of `lazyrd bench` */
-export function benchBoots(input: Input, folder: string, flags: readonly string[]): BootResults {
-  return lazyrdBench(input, folder, ["--variants", VARIANTS, ...flags]);
-}
-
-export function benchScaling(input: Input, folder: string, flags: readonly string[]): ScalingResults {
-  const path = join(folder, "points.json");
-  const scaling = ["--variants", SCALED_VARIANTS, "--scaling", ADDED_CONTENT, "--points", path];
-  const results = lazyrdBench(input, folder, [...scaling, ...flags]);
-  return { ...results, points: JSON.parse(readFileSync(path, "utf8")) };
+export function benchBoots(name: BootPartName, input: Input, folder: string, flags: readonly string[]): BootResults {
+  const part: BootPart = PARTS[name];
+  return lazyrdBench(input, folder, ["--variants", part.variants, ...(part.flags?.(input) ?? []), ...flags]);
 }
 
 function lazyrdBench({ vmlinuz, initrd, modules }: Input, folder: string, flags: readonly string[]): BootResults {
@@ -42,6 +60,6 @@ function lazyrdBench({ vmlinuz, initrd, modules }: Input, folder: string, flags:
   return JSON.parse(printed);
 }
 
-export function describeBoots({ measurements }: BootResults): string {
-  return `\nGuest time in seconds, 1 ns an instruction\n${describeMeasurements(measurements)}\n`;
+export function describeBoots({ measurements, omissions }: BootResults): string {
+  return `\nGuest time in seconds, 1 ns an instruction\n${describeMeasurements(measurements, omissions)}\n`;
 }

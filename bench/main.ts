@@ -3,10 +3,11 @@ import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { initrdFixture, kernelFixture } from "../test/support/fixtures.ts";
-import { benchBoots, benchScaling, describeBoots } from "./boots.ts";
+import { initrdFixture, kernelFixture, rootFixture } from "../test/support/fixtures.ts";
+import { BOOT_PARTS, benchBoots, describeBoots } from "./boots.ts";
 import { type BuildResult, benchBuilds, describeBuilds } from "./builds.ts";
 import { benchProfile, describeProfile } from "./profile.ts";
+import type { Input } from "./shared.ts";
 import { benchTracing, describeTracing } from "./tracing.ts";
 
 /** Where committed results lie, with the command that made them. */
@@ -14,21 +15,25 @@ const RESULTS = fileURLToPath(new URL("./results/", import.meta.url));
 
 const MEMORY_FOLDER = "/dev/shm";
 
-const PARTS = ["boot", "scaling", "build", "profile", "tracing"] as const;
-
-/** Of `lazyrd bench`: QEMU's sleep=off. */
 const SKIP_WAITS = "--skip-waits";
+const OTHER_PARTS = ["build", "profile", "tracing"] as const;
+const PARTS = [...BOOT_PARTS, ...OTHER_PARTS] as const;
+type Part = (typeof PARTS)[number];
 
-const USAGE = `npm run bench [-- [boot] [scaling] [build] [profile] [tracing] [--runs N] [${SKIP_WAITS}] [--save]]
-  boot     guest time until the initrd's own init runs: floor, classic, lazyrd (lazyrd bench)
-  scaling  the same with more and more in the initrd
-  build    seconds and memory of lazyrd build, beside the tools it replaces
-  profile  what a boot reads of an image with and without its profile
-  tracing  how much guest times differ when they are measured again, and when the boot is traced
-  --runs   how often each is repeated, boots at most (default 5)
-  ${SKIP_WAITS}  for boots, as of lazyrd bench (QEMU's sleep=off)
-  --save   write bench/results/*.json, besides showing the table
+const USAGE = `npm run bench [-- [PART...] [--runs N] [--save] [OPTION...]]
+  boot          guest time until the initrd's own init runs: floor, classic, lazyrd, dracut's squash (lazyrd bench)
+  compressions  the classic initrd, packed in every way that the kernel knows
+  uki           started by UEFI firmware, everything in one file or split
+  system        until multi-user.target of a small Debian
+  scaling       with more and more in the initrd, up to 1 GB
+  build         seconds and memory of lazyrd build, beside the tools it replaces
+  profile       what a boot reads of an image with and without its profile
+  tracing       how much guest times differ when they are measured again, and when the boot is traced
+Without a part: boot and build. With --save, bench/results/PART.json is written, besides showing the table. --runs says
+how often each is repeated, boots at most (default 5); other options go to lazyrd bench, for instance ${SKIP_WAITS}, or
+--variants NAMES for some of a part's.
 `;
+const DEFAULT_PARTS: readonly Part[] = ["boot", "build"];
 
 async function main(): Promise<number> {
   const args = process.argv.slice(2);
@@ -36,40 +41,23 @@ async function main(): Promise<number> {
     process.stdout.write(USAGE);
     return 0;
   }
-  const runsAt = args.indexOf("--runs");
-  const runs = runsAt === -1 ? 5 : Number(args[runsAt + 1]);
-  const bootFlags = ["--runs", String(runs), ...args.filter((arg) => arg === SKIP_WAITS)];
-  const parts = PARTS.filter((part) => args.includes(part));
-  const wanted = (part: (typeof PARTS)[number]): boolean => parts.length === 0 || parts.includes(part);
-  const input = { ...kernelFixture("6.12-amd64"), initrd: initrdFixture("dracut", "6.12-amd64") };
+  const named = PARTS.filter((part) => args.includes(part));
+  const isSaved = args.includes("--save");
+  const flags = args.filter((arg) => arg !== "--save" && !PARTS.some((part) => part === arg));
+  const input: Input = {
+    ...kernelFixture("6.12-amd64"),
+    initrd: initrdFixture("dracut", "6.12-amd64"),
+    squash: () => initrdFixture("dracut-squash", "6.12-amd64"),
+    root: rootFixture,
+  };
   // In memory where there is some: while the guest waits for its disk its clock follows the host's.
   const folder = mkdtempSync(join(existsSync(MEMORY_FOLDER) ? MEMORY_FOLDER : tmpdir(), "lazyrd-bench-"));
   try {
-    if (wanted("boot")) {
-      const results = benchBoots(input, folder, bootFlags);
-      process.stdout.write(describeBoots(results));
-      save(args, "boot", withCommand("boot", args, results));
-    }
-    if (wanted("scaling")) {
-      const { points, ...results } = benchScaling(input, folder, bootFlags);
-      process.stdout.write(describeBoots(results));
-      // As `lazyrd report --scaling` takes it.
-      save(args, "scaling", points);
-    }
-    if (wanted("build")) {
-      const results: BuildResult[] = await benchBuilds(input, folder, runs);
-      process.stdout.write(describeBuilds(results));
-      save(args, "build", withCommand("build", args, results));
-    }
-    if (wanted("profile")) {
-      const results = benchProfile(input, folder);
-      process.stdout.write(describeProfile(results));
-      save(args, "profile", withCommand("profile", args, results));
-    }
-    if (wanted("tracing")) {
-      const results = await benchTracing(input, folder, { pairs: runs, skipsIdle: args.includes(SKIP_WAITS) });
-      process.stdout.write(describeTracing(results));
-      save(args, "tracing", withCommand("tracing", args, results));
+    for (const part of named.length === 0 ? DEFAULT_PARTS : named) {
+      const { text, results } = await measure(part, input, folder, flags);
+      process.stdout.write(text);
+      const command = ["npm run bench --", part, ...flags, "--save"].join(" ");
+      if (isSaved) save(part, { command, results });
     }
   } finally {
     rmSync(folder, { recursive: true });
@@ -77,13 +65,32 @@ async function main(): Promise<number> {
   return 0;
 }
 
-function withCommand(name: string, args: readonly string[], results: unknown): object {
-  const flags = args.filter((arg) => arg === SKIP_WAITS).map((flag) => `${flag} `);
-  return { command: `npm run bench -- ${name} ${flags.join("")}--save`, results };
+/** @param flags of `lazyrd bench`; of these, other parts know the number of runs and whether waits are skipped */
+async function measure(
+  part: Part,
+  input: Input,
+  folder: string,
+  flags: readonly string[],
+): Promise<{ readonly text: string; readonly results: unknown }> {
+  const runsAt = flags.indexOf("--runs");
+  const runs = runsAt === -1 ? 5 : Number(flags[runsAt + 1]);
+  if (part === "build") {
+    const results: BuildResult[] = await benchBuilds(input, folder, runs);
+    return { text: describeBuilds(results), results };
+  }
+  if (part === "profile") {
+    const results = benchProfile(input, folder);
+    return { text: describeProfile(results), results };
+  }
+  if (part === "tracing") {
+    const results = await benchTracing(input, folder, { pairs: runs, skipsIdle: flags.includes(SKIP_WAITS) });
+    return { text: describeTracing(results), results };
+  }
+  const results = benchBoots(part, input, folder, flags);
+  return { text: describeBoots(results), results };
 }
 
-function save(args: readonly string[], name: string, content: unknown): void {
-  if (!args.includes("--save")) return;
+function save(name: string, content: unknown): void {
   mkdirSync(RESULTS, { recursive: true });
   writeFileSync(join(RESULTS, `${name}.json`), `${JSON.stringify(content, undefined, 2)}\n`);
 }

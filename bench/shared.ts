@@ -7,6 +7,10 @@ export interface Input {
   readonly vmlinuz: string;
   readonly modules: string;
   readonly initrd: string;
+  /** The same made with dracut's module "squash". These two are made when they are asked for. */
+  readonly squash: () => string;
+  /** A folder with a system that the initrd can hand over to. */
+  readonly root: () => string;
 }
 
 export const LAZYRD = fileURLToPath(new URL("../dist/lazyrd.js", import.meta.url));

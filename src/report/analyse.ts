@@ -1,6 +1,7 @@
 import { compareBoots } from "./compare.ts";
 import { figuresOf } from "./figures.ts";
 import { imageUse } from "./image-use.ts";
+import { memoryUse } from "./memory.ts";
 import { readCurve } from "./read-curve.ts";
 import { endOf, stagesOf } from "./stages.ts";
 import type { BootReport, Report, ReportedTrace, ScalingSeries } from "./types.ts";
@@ -30,6 +31,8 @@ function analyseTrace({ name, trace, map }: ReportedTrace, index: number): BootR
     curve: readCurve(trace.reads),
     image,
     disks,
+    memory: memoryUse(trace),
+    modules: trace.modules,
     lines,
   };
 }

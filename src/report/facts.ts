@@ -6,9 +6,9 @@ export function reportFacts({ boots, differences, scaling }: Report): object {
   return { boots: boots.map(bootFacts), differences: differences.map(differenceFacts), scaling };
 }
 
-function bootFacts({ letter, name, boot, end, endNs, figures, stages, steps, image, disks }: BootReport): object {
+function bootFacts({ figures, image, curve: _curve, lines: _lines, ...facts }: BootReport): object {
   const values = Object.fromEntries(figures.map((figure) => [figure.name, figure.value]));
-  return { letter, name, boot, end, endNs, figures: values, stages, steps, image: imageFacts(image), disks };
+  return { ...facts, figures: values, image: imageFacts(image) };
 }
 
 function imageFacts({

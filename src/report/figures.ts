@@ -1,4 +1,5 @@
 import type { Trace } from "../trace/index.ts";
+import { memoryUse } from "./memory.ts";
 import type { Figure, ImageUse } from "./types.ts";
 
 /** The figures that a boot is known by. Every boot has the same ones, in the same order. */
@@ -23,9 +24,14 @@ export function figuresOf(
       unit: "bytes",
       value: trace.boot.loadedBytes ?? undefined,
     },
+    { name: "memory", title: "of memory in use when it runs", unit: "bytes", value: memoryAt(trace, "next-stage") },
     { name: "read", title: "read of the image", unit: "bytes", value: read(requestedBytes) },
     { name: "requests", title: "read requests", unit: "requests", value: read(requests) },
     { name: "used", title: "of the image in use: clusters touched", unit: "bytes", value: usedBytes },
     { name: "share", title: "of the image read", unit: "share", value: read(readBytes / imageBytes) },
   ];
+}
+
+function memoryAt(trace: Trace, name: string): number | undefined {
+  return memoryUse(trace).find((use) => use.name === name)?.bytes;
 }

@@ -8,6 +8,7 @@ import type {
   TracedBoot,
   TraceEnd,
   TraceLine,
+  TraceModule,
   TraceStep,
 } from "../trace/index.ts";
 
@@ -42,6 +43,9 @@ export interface BootReport {
   readonly curve: readonly CurvePoint[];
   readonly image: ImageUse;
   readonly disks: readonly TraceDisk[];
+  readonly memory: readonly MemoryUse[];
+  /** Undefined where that was not recorded. */
+  readonly modules: readonly TraceModule[] | undefined;
   readonly lines: readonly TraceLine[];
 }
 
@@ -52,6 +56,14 @@ export interface Figure {
   readonly unit: "ns" | "bytes" | "requests" | "share";
   /** Undefined when the boot did not get there, or its trace cannot tell. */
   readonly value: number | undefined;
+}
+
+/** Memory that was not free when a milestone was reached. */
+export interface MemoryUse {
+  readonly name: string;
+  readonly title: string;
+  readonly ns: number;
+  readonly bytes: number;
 }
 
 /** How much had been asked for by then. */

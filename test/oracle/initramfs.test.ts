@@ -6,6 +6,7 @@ import { FormatError, MemorySink } from "../../src/bytes/index.ts";
 import { type CompressionMethod, compress, decompress } from "../../src/formats/compression/index.ts";
 import { decompressLzma } from "../../src/formats/compression/lzma.ts";
 import { encodeCpio, parseCpio, readInitramfs, treeOfArchives, treeOfInitramfs } from "../../src/formats/cpio/index.ts";
+import { packWithTool } from "../../src/host/index.ts";
 import { directory, metadata, modeOf, type Node, regularFile, symlink, Tree } from "../../src/tree/index.ts";
 import { CountingSource } from "../support/counting-source.ts";
 import { rawArchive } from "../support/newc.ts";
@@ -188,6 +189,12 @@ function pack(context: TestContext, program: string, args: readonly string[], in
 }
 
 describe("foreign compressors", () => {
+  it.each(["bzip2", "lzma", "xz", "lzo", "lz4"] as const)("pack with %s what is to be measured", async (method) => {
+    const packed = packWithTool(LARGE, method);
+    const { method: found, output } = await decompress(packed);
+    expect([found, Buffer.compare(output, LARGE)]).toEqual([method, 0]);
+  });
+
   for (const [method, program, args] of COMPRESSORS) {
     it(`unpacks what ${program} ${args.join(" ")} packs`, async (context) => {
       const noise = Uint8Array.from({ length: 300_000 }, (_, i) => (Math.imul(i + 1, 2654435761) >>> 13) & 0xff);

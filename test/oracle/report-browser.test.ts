@@ -7,14 +7,21 @@ import type { BrowserContextOptions, Page } from "playwright-core";
 import { describe, expect, onTestFinished, type TestContext, test } from "vitest";
 import { analyseTraces, parseScaling, type ReportedTrace, renderReport } from "../../src/report/index.ts";
 import { launchBrowser } from "../support/browser.ts";
-import { HOSTILE_LINE, HOSTILE_NAME, manyReads, sampleMap, sampleTrace } from "../support/sample-traces.ts";
+import {
+  HOSTILE_LINE,
+  HOSTILE_NAME,
+  manyReads,
+  SAMPLE_DETAILS,
+  sampleMap,
+  sampleTrace,
+} from "../support/sample-traces.ts";
 import { tempFolder } from "../support/temp.ts";
 import { requireTool } from "../support/tools.ts";
 
 const PHONE = { width: 375, height: 800 };
 const SHOWN_NAME = `/${HOSTILE_NAME.replace("\u0001", "\\x01")}`;
 
-const boot: ReportedTrace = { name: "boot.trace", trace: sampleTrace(), map: sampleMap() };
+const boot: ReportedTrace = { name: "boot.trace", trace: sampleTrace(SAMPLE_DETAILS), map: sampleMap() };
 const classic: ReportedTrace = {
   name: `a very long name, as traces may have it: ${"x".repeat(80)}.trace`,
   trace: sampleTrace({ boot: { way: "classic", commandLine: "y".repeat(300) }, reads: [] }),

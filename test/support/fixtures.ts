@@ -6,8 +6,11 @@ import { fileURLToPath } from "node:url";
 /** Debian 12's kernels: the long-term one of its backport, its own, and its own for virtual machines. */
 export type KernelFlavour = "6.12-amd64" | "6.1-amd64" | "6.1-cloud-amd64";
 
-/** Who made an initrd; dracut-microcode is dracut's with an early, uncompressed archive of microcode in front. */
-export type InitrdGenerator = "dracut" | "dracut-microcode" | "initramfs-tools";
+/**
+ * Who made an initrd; dracut-microcode is dracut's with an early, uncompressed archive of microcode in front, dracut-squash
+ * what its module "squash" makes of it.
+ */
+export type InitrdGenerator = "dracut" | "dracut-microcode" | "dracut-squash" | "initramfs-tools";
 
 export interface KernelFixture {
   /** As uname -r tells it, such as 6.12.117+deb12-amd64. */
@@ -59,6 +62,11 @@ export function systemdFixture(): SystemdFixture {
     ukify: join(folder, "usr/bin/ukify"),
     pythonPath: join(folder, "usr/lib/python3/dist-packages"),
   };
+}
+
+/** A folder with the smallest Debian system that reaches multi-user.target. Made when missing, which takes root. */
+export function rootFixture(): string {
+  return realpathSync(fixturePath("trees/minimal"));
 }
 
 // Where fixtures are and what they depend on is known to the script alone; it is quick when there is nothing to make.

@@ -84,6 +84,19 @@ export function sampleTrace({
   };
 }
 
+/** What a trace has of memory and of modules, when it was made with --exact; the last name is as hostile as can be. */
+export const SAMPLE_DETAILS: Pick<Trace, "memory" | "modules"> = {
+  memory: [
+    { ns: 10 * MS, what: "total", bytes: 512 << 20 },
+    { ns: 200 * MS, what: "used", bytes: 100_000_000 },
+    { ns: 700 * MS, what: "used", bytes: 125_000_000 },
+  ],
+  modules: [
+    { ns: 250 * MS, name: "dm_mod", inFirstStage: true, initNs: MS, loadNs: 50 * MS },
+    { ns: 900 * MS, name: HOSTILE_NAME, inFirstStage: false, initNs: 20 * MS, loadNs: null },
+  ],
+};
+
 /** Reads of one block each all over an image, in an order that looks like none. */
 export function manyReads(count: number, imageBytes: number): Trace["reads"] {
   const blocks = Math.floor(imageBytes / BLOCK);

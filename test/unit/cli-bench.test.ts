@@ -1,7 +1,7 @@
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { readdirSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { delimiter, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
 import type { Measurement } from "../../src/measure/index.ts";
@@ -35,6 +35,13 @@ async function bench(flags: readonly string[], events: readonly MachineEvent[] =
   const result = lazyrd(["bench", ...inputs, ...flags], { env: { TMPDIR: temporary } });
   expect(readdirSync(temporary)).toEqual([]);
   return { result, qemu };
+}
+
+/** A folder with what the fake QEMU needs, and nothing else. */
+function onlyShell(): string {
+  const folder = tempFolder();
+  for (const name of ["cat", "sh", "sleep"]) symlinkSync(`/bin/${name}`, join(folder, name));
+  return folder;
 }
 
 const measurementsOf = ({ stdout }: CliResult): Measurement[] => JSON.parse(stdout).measurements;
@@ -82,6 +89,43 @@ describe("lazyrd bench", () => {
     ]);
   });
 
+  test("measures another initrd beside, and leaves out what cannot be made, with the reason", async () => {
+    const { kernel, initrd, modules } = await writeSampleInputs(tempFolder());
+    fakeQemu(scriptOf(BOOT, { ends: true }));
+    // Only QEMU and Node are found: no program that packs.
+    const path = `${process.env["PATH"]?.split(delimiter)[0]}${delimiter}${onlyShell()}`;
+    const args = [
+      "-q",
+      "--json",
+      "--runs",
+      "1",
+      "--variants",
+      "classic-none,classic-lzo",
+      "--beside",
+      `mine=${initrd}`,
+    ];
+    const { status, stdout } = spawnSync(
+      process.execPath,
+      [lazyrdProgram(), "bench", "-k", kernel, "-i", initrd, "-m", modules, ...args],
+      {
+        encoding: "utf8",
+        env: { ...process.env, PATH: path },
+      },
+    );
+    const { measurements, omissions } = JSON.parse(stdout);
+    expect(status).toBe(0);
+    expect(measurements.map(({ variant }: Measurement) => variant)).toEqual(["classic-none", "mine"]);
+    expect(omissions).toEqual([{ variant: "classic-lzo", reason: expect.stringContaining("there is no lzop") }]);
+  });
+
+  test("attaches a root file system, and names it to the kernel", async () => {
+    const root = join(tempFolder(), "root.raw");
+    writeFileSync(root, Buffer.alloc(1 << 20, 1));
+    const { result, qemu } = await bench(["-q", "--runs", "1", "--variants", "lazy-none", "--root", root]);
+    expect(result.status).toBe(0);
+    expect(qemu.args().join(" ")).toMatch(/root=PARTUUID=[0-9a-f-]{36} ro .*id=disk1,/);
+  });
+
   test("measures generations as they are", async () => {
     const folder = tempFolder();
     const { kernel, initrd, modules } = await writeSampleInputs(folder);
@@ -110,6 +154,7 @@ describe("lazyrd bench", () => {
     ["nothing", [], "nothing was named"],
     ["a kernel alone", ["-k", "/boot/vmlinuz"], "both a kernel and an initrd"],
     ["a variant that is not known", ["--variants", "fast"], 'Cannot measure "fast"'],
+    ["an initrd beside without a name", ["--beside", "/initrd"], "Expected a name and a file"],
     ["what is no size", ["--scaling", "much"], 'Cannot use "much" as a size'],
   ])("refuses %s", (_, args, message) => {
     fakeQemu(scriptOf(BOOT, { ends: true }));

@@ -2,7 +2,14 @@ import { createHash } from "node:crypto";
 import { describe, expect, test } from "vitest";
 import { analyseTraces, type ReportedTrace, renderReport, type ScalingSeries } from "../../src/report/index.ts";
 import { html } from "../../src/report/page/html.ts";
-import { HOSTILE_LINE, HOSTILE_NAME, manyReads, sampleMap, sampleTrace } from "../support/sample-traces.ts";
+import {
+  HOSTILE_LINE,
+  HOSTILE_NAME,
+  manyReads,
+  SAMPLE_DETAILS,
+  sampleMap,
+  sampleTrace,
+} from "../support/sample-traces.ts";
 
 const SCALING: readonly ScalingSeries[] = [
   {
@@ -72,6 +79,17 @@ describe("the page", () => {
     expect(data.names).toContain(`/${HOSTILE_NAME.replace("\u0001", "\\x01")}`);
     expect(data.firstUs).toHaveLength(32);
     expect(data.firstUs[6]).toBe(600_000);
+  });
+
+  test("shows memory in use and what modules took, where the trace tells", () => {
+    const text = page([{ trace: sampleTrace(SAMPLE_DETAILS) }]);
+    expect(text).toMatch(/kernel starts \/init<\/th>[^\n]*100\.0 MB/);
+    expect(text).toMatch(/the initrd&#39;s own init runs<\/th>[^\n]*125\.0 MB/);
+    expect(text).toMatch(/<code>dm_mod<\/code>[^\n]*first stage[^\n]*50\.0 ms[^\n]*1\.0 ms/);
+    expect(text).toMatch(/not known<\/td>[^\n]*20\.0 ms/);
+    expect(text).toContain("2 modules, 1 of them in the first stage");
+    expect(text).not.toContain("<img");
+    for (const missing of ["Memory in use", "Kernel modules"]) expect(page()).not.toContain(missing);
   });
 
   test("says why files are not named", () => {

@@ -8,6 +8,8 @@ import { figureCards } from "./figures.ts";
 import { bootName, formatTime } from "./format.ts";
 import { Html, html, inline } from "./html.ts";
 import { imageMap } from "./image-map.ts";
+import { memorySection } from "./memory.ts";
+import { modulesSection } from "./modules.ts";
 import { readsSection } from "./reads.ts";
 import { scalingSection } from "./scaling.ts";
 import { SCRIPT } from "./script.ts";
@@ -49,6 +51,7 @@ ${hatchDefinitions()}
 ${boots.length === 1 ? boots.map((report) => timeline(report, scaleNs)) : undefined}</section>
 ${differences.map((difference) => differenceSection(difference, boots))}
 <section aria-labelledby="bytes"><h2 id="bytes">Bytes loaded, bytes used</h2>${bytesTable(boots)}</section>
+${memorySection(boots)}
 <section aria-labelledby="reads"><h2 id="reads">Reads over time</h2>${readsSection(boots)}</section>
 ${scaling.length === 0 ? undefined : scalingSection(scaling)}
 ${boots.map((report, index) => bootSection(report, index, boots, scaleNs))}
@@ -71,13 +74,14 @@ function leadOf({ name, boot }: BootReport): Html {
 }
 
 function bootSection(report: BootReport, index: number, boots: readonly BootReport[], scaleNs: number): Html {
-  const { letter, image, disks } = report;
+  const { letter, image, disks, modules = [] } = report;
   const id = `boot-${letter}`;
   const isAlone = boots.length === 1;
   const title = isAlone ? "The image" : html`${badge(letter, index)} ${report.name}`;
   return html`<section aria-labelledby="${id}"><h2 id="${id}">${title}</h2>
 ${isAlone ? undefined : timeline(report, scaleNs)}
 ${laterNote(image)}${image.requests === 0 ? undefined : html`<h3>Map of the image</h3>${imageMap(report)}${contentOf(report)}`}
+${modules.length === 0 ? undefined : modulesSection(modules)}
 ${disks.length === 0 ? undefined : html`<h3>Disks</h3>${disksTable(report)}`}
 ${consoleOf(report, bootName(report, boots))}
 </section>\n`;
