@@ -1,5 +1,6 @@
 // npm run bench:image: lazyrd beside the tools it replaces, in one run: images of one tree, a whole build, a hash tree,
 // and, with --memory, the memory that a build of 2 GiB takes.
+import { spawnSync } from "node:child_process";
 import {
   closeSync,
   existsSync,
@@ -32,6 +33,7 @@ import type { Tree } from "../src/tree/index.ts";
 import { initrdFixture, kernelFixture } from "../test/support/fixtures.ts";
 import { best, type Cost, inTurns, measureCommand } from "./commands.ts";
 import { writeLargeInitrd } from "./large-initrd.ts";
+import { newerMkfsErofs } from "./newer-erofs.ts";
 import { LAZYRD, table } from "./shared.ts";
 
 const UUID = "0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0";
@@ -39,6 +41,8 @@ const KIB = 1024;
 const MICROSECONDS = 1e6;
 const MB = 1e6;
 const RUNS = 5;
+/** Each takes up to twenty seconds. */
+const IMAGE_RUNS = 2;
 const STUB = "/usr/lib/systemd/boot/efi/linuxx64.efi.stub";
 const VERITY_BYTES = 2 ** 30;
 const HASH_CHUNK_BYTES = 4 << 20;
@@ -58,8 +62,9 @@ const OURS: readonly CompressionSettings[] = [
   { method: "zstd", clusterBytes: 256 * KIB, inlineTails: true },
 ];
 
-/** Of mkfs.erofs; Debian 12's has no zstd. */
-const THEIRS = ["-zlz4 -C65536", "-zlz4hc,9 -C65536"] as const;
+const LZ4_OPTIONS = ["-zlz4 -C65536", "-zlz4hc,9 -C65536"] as const;
+/** Debian 12's mkfs.erofs has no zstd. */
+const ZSTD_OPTIONS = ["-zzstd,3 -C65536", "-zzstd,3 -C131072"] as const;
 
 async function main(): Promise<void> {
   const args = process.argv.slice(2);
@@ -97,17 +102,28 @@ async function benchImages(folder: string): Promise<Row[]> {
     const name = `lazyrd ${settings.method} ${settings.clusterBytes / KIB} KiB`;
     jobs.set(name, async () => ({ name, ...(await measureOurs(tree, settings, output)) }));
   }
-  for (const options of THEIRS) {
-    const name = `mkfs.erofs ${options}`;
+  const measureTheirs = (program: string, options: string, version: string): void => {
+    const name = `mkfs.erofs ${version} ${options}`;
     jobs.set(name, () => {
       rmSync(output, { force: true });
-      const cost = measureCommand(`mkfs.erofs --quiet ${options} ${output} ${root} >&2`);
+      const cost = measureCommand(`${program} --quiet ${options} ${output} ${root} >&2`);
       return { name, ...cost, bytes: statSync(output).size };
     });
+  };
+  for (const options of LZ4_OPTIONS) measureTheirs("mkfs.erofs", options, versionOf("mkfs.erofs"));
+  const newer = newerMkfsErofs();
+  if (newer !== undefined) {
+    for (const options of [...LZ4_OPTIONS, ...ZSTD_OPTIONS]) measureTheirs(newer, options, versionOf(newer));
   }
-  const results = await inTurns(jobs, 1);
+  const results = await inTurns(jobs, IMAGE_RUNS);
   rmSync(root, { recursive: true });
   return [...results.values()].map(best);
+}
+
+/** As it says itself: "mkfs.erofs (erofs-utils) 1.8.6". */
+function versionOf(program: string): string {
+  const { stdout, stderr } = spawnSync("sh", ["-c", `${program} --version`], { encoding: "utf8" });
+  return /[0-9]+\.[0-9.]+/.exec(stdout + stderr)?.[0] ?? "?";
 }
 
 /** The threads' start counts. */
