@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type Generation, readGeneration } from "../../src/build/index.ts";
@@ -7,6 +7,7 @@ import { MemorySink } from "../../src/bytes/index.ts";
 import { encodeCpio, readInitramfs, treeOfInitramfs } from "../../src/formats/cpio/index.ts";
 import type { Tree } from "../../src/tree/index.ts";
 import { type InitrdGenerator, initrdFixture, type KernelFlavour, kernelFixture } from "./fixtures.ts";
+import { publish } from "./publish.ts";
 import { run } from "./tools.ts";
 import { smallInitrd } from "./vm-programs.ts";
 
@@ -58,16 +59,6 @@ export function generation(request: GenerationRequest): Generation {
   rmSync(`${own}.inputs`, { recursive: true });
   publish(own, path);
   return readGeneration(path);
-}
-
-/** Another worker may have built the same generation at the same time: the first one that is complete stays. */
-function publish(own: string, path: string): void {
-  try {
-    renameSync(own, path);
-  } catch (error) {
-    rmSync(own, { recursive: true });
-    if (!existsSync(path)) throw error;
-  }
 }
 
 /** A generation of a real initrd takes 140 MB: without this, every new build of lazyrd would leave a gigabyte. */
