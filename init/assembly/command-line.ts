@@ -25,6 +25,8 @@ const NOTHING = new Text(0, 0);
 
 /** The candidate to begin with; empty: the first one. */
 export let wantedCandidate: Text = NOTHING;
+/** Where to fetch from instead of where the plan says; null: there. What comes is verified all the same. */
+export let wantedUrl: Text | null = null;
 let breakPoints: Text | null = null;
 
 /** Reads the command line. Words that are not understood are named and have no effect. */
@@ -51,6 +53,7 @@ function readWord(word: Text): void {
   if (key.equals("debug") && equals < 0) sayOnConsole();
   else if (key.equals("break")) breakPoints = value;
   else if (key.equals("image") && value.length > 0) wantedCandidate = value;
+  else if (NETWORK != 0 && key.equals("url") && value.length > 0) wantedUrl = value;
   else if (!key.equals("timeout") || !readTimeout(value)) {
     compose().literal("not understood on the command line: ").text(word);
     say(ERROR);

@@ -51,8 +51,8 @@ export interface BuildInputs {
   readonly modules: readonly ModuleTree[];
   /** Whether the initrd's own modules will do where none of these has any; not when somebody named the place. */
   readonly acceptInitrdModules: boolean;
-  /** The first stage's program for the kernel's architecture. */
-  readonly firstStageProgram: (architecture: Architecture) => Uint8Array;
+  /** The first stage's program for the kernel's architecture, the one that knows the network or the other one. */
+  readonly firstStageProgram: (architecture: Architecture, hasNetwork: boolean) => Uint8Array;
   readonly drivers: DriverSelection;
   /** The program that [first-stage] shell names. */
   readonly shell?: InputFile | undefined;
@@ -141,8 +141,9 @@ async function buildWith(means: CompressionMeans, inputs: BuildInputs, output: O
   const modulesWork = chooseModules(wishes, initrdWork, progress);
   const pack: typeof compress = (bytes, options) =>
     threads.run("pack", { bytes: sendable(bytes), ...options }, bytes.length);
+  const program = inputs.firstStageProgram(architecture, imageLayout.needsNetwork === true);
   const programWork = modulesWork.then(({ files }) =>
-    encodeSegment(programTree(inputs.firstStageProgram(architecture), files, inputs.shell?.bytes), compression, pack),
+    encodeSegment(programTree(program, files, inputs.shell?.bytes), compression, pack),
   );
   // Of several things that are wrong, it is the initrd's fault that is told.
   for (const work of [modulesWork, programWork]) work.catch(() => undefined);

@@ -37,7 +37,18 @@ const Config = z.strictObject({
   layout: z.enum(LAYOUT_NAMES).default("partition"),
   // Each layout takes some of these and refuses the others (src/plan/layouts).
   location: z
-    .strictObject({ device: z.string().default(""), previous: z.array(z.string().min(1)).default([]) })
+    .strictObject({
+      device: z.string().default(""),
+      previous: z.array(z.string().min(1)).default([]),
+      urls: z.array(z.string()).default([]),
+      disk: z.enum(["", "first", "last"]).default(""),
+      interface: z.string().default(""),
+      vlan: z.int().min(0).max(4094).default(0),
+      address: z.string().default(""),
+      gateway: z.string().default(""),
+      dns: z.array(z.string()).max(3).default([]),
+      "keep-network": z.boolean().default(false),
+    })
     .prefault({}),
   "first-stage": z
     .strictObject({

@@ -25,6 +25,7 @@ const Transformation = z.strictObject({
 const Place = z.discriminatedUnion("kind", [
   z.strictObject({ kind: z.literal("partitions") }),
   z.strictObject({ kind: z.literal("initrd"), path: z.string() }),
+  z.strictObject({ kind: z.literal("http"), urls: z.array(z.string()).readonly() }),
 ]);
 
 const Manifest = z.strictObject({

@@ -1,8 +1,8 @@
 import { existsSync } from "node:fs";
 import { type BuildConfig, type DriverChoice, defaultConfig, type ModuleTree, parseConfig } from "../build/index.ts";
 import { fromText, UsageError } from "../bytes/index.ts";
-import { readDiskDevices, readHostTree, readInput } from "../host/index.ts";
-import { type DriverSelection, type DriverSetName, driverSets } from "../kernel/index.ts";
+import { readDiskDevices, readHostTree, readInput, readNetworkDevices } from "../host/index.ts";
+import { type DriverPurpose, type DriverSelection, type DriverSetName, driverSets } from "../kernel/index.ts";
 import type { Tree } from "../tree/index.ts";
 
 const DEFAULT_CONFIG = "lazyrd.toml";
@@ -15,8 +15,14 @@ export function readConfig(path: string | undefined): BuildConfig {
 }
 
 /** What `--drivers` or the settings choose. @throws UsageError for what names no modules. */
-export function selectDrivers(choice: DriverChoice | string): DriverSelection {
-  if (choice === "host") return { kind: "host", devices: readDiskDevices() };
+export function selectDrivers(
+  choice: DriverChoice | string,
+  purposes: readonly DriverPurpose[] = ["storage"],
+): DriverSelection {
+  if (choice === "host") {
+    const read = { storage: readDiskDevices, network: readNetworkDevices };
+    return { kind: "host", devices: purposes.flatMap((purpose) => read[purpose]()) };
+  }
   if (typeof choice === "string" && Object.hasOwn(driverSets, choice))
     return { kind: "set", set: choice as DriverSetName };
   const names = typeof choice === "string" ? choice.split(",") : choice;

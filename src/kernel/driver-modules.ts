@@ -1,6 +1,6 @@
 import { type ByteString, toText } from "../bytes/index.ts";
 import type { ModuleDatabase } from "./database.ts";
-import { type DriverSetName, driverSets } from "./driver-sets.ts";
+import { type DriverSetName, driverSets, networkDriverSets } from "./driver-sets.ts";
 import type { WantedModule } from "./plan-modules.ts";
 
 /** A device of the running machine, as its `modalias` file in /sys shows it. */
@@ -16,15 +16,34 @@ export type DriverSelection =
   | { readonly kind: "list"; readonly names: readonly ByteString[] }
   | { readonly kind: "host"; readonly devices: readonly HostDevice[] };
 
-/** The storage drivers of a selection, each once, with the reason for it; an argument for `planModules`. */
-export function driverModules(database: ModuleDatabase, selection: DriverSelection): WantedModule[] {
+/** What drivers are for. */
+export type DriverPurpose = "storage" | "network";
+
+/**
+ * The drivers of a selection, each once, with the reason for it; an argument for `planModules`. Of a set, those that
+ * serve `purposes`; lists and machines say themselves what is in them.
+ */
+export function driverModules(
+  database: ModuleDatabase,
+  selection: DriverSelection,
+  purposes: readonly DriverPurpose[] = ["storage"],
+): WantedModule[] {
+  if (purposes.length === 0) return [];
   if (selection.kind === "list") {
-    return selection.names.map((name) => ({ name, reason: "storage driver from the list that was given" }));
+    return selection.names.map((name) => ({
+      name,
+      reason: `${purposes.join(" or ")} driver from the list that was given`,
+    }));
   }
   if (selection.kind === "set") {
-    return driverSets[selection.set].flatMap(({ hardware, modules }) =>
-      modules.map((name) => ({ name, reason: `storage driver for ${hardware}, set ${selection.set}`, optional: true })),
-    );
+    const { set } = selection;
+    const groups = purposes.flatMap((purpose) => {
+      const sets = purpose === "storage" ? driverSets : networkDriverSets;
+      return sets[set].map((group) => ({ ...group, reason: `${purpose} driver for ${group.hardware}, set ${set}` }));
+    });
+    return groups
+      .flatMap(({ modules, reason }) => modules.map((name) => ({ name, reason, optional: true })))
+      .filter(({ name }, index, all) => all.findIndex((other) => other.name === name) === index);
   }
   const wanted = new Map<ByteString, WantedModule>();
   for (const { modalias, device } of selection.devices) {

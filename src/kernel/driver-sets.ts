@@ -33,9 +33,37 @@ const GENERIC: readonly DriverGroup[] = [
   },
 ];
 
+const VIRTIO_NETWORK: readonly DriverGroup[] = [
+  { hardware: "virtio", modules: ["virtio_pci", "virtio_mmio", "virtio_net"] },
+];
+
+/**
+ * Wired interfaces of the machines that distributions support. Left out on purpose: what does not work without firmware
+ * files, which the first stage does not carry (bnx2, bnx2x, ice in full), InfiniBand, and modems.
+ */
+const GENERIC_NETWORK: readonly DriverGroup[] = [
+  ...VIRTIO_NETWORK,
+  { hardware: "Intel", modules: ["e1000", "e1000e", "igb", "igc", "igbvf", "ixgbe", "ixgbevf", "i40e", "iavf"] },
+  { hardware: "Realtek", modules: ["r8169", "8139cp", "8139too"] },
+  { hardware: "Broadcom", modules: ["tg3", "bnxt_en"] },
+  { hardware: "Marvell and Aquantia", modules: ["atlantic", "sky2", "alx"] },
+  { hardware: "Mellanox", modules: ["mlx4_en", "mlx5_core"] },
+  { hardware: "Hyper-V and Azure", modules: ["hv_netvsc", "mana", "pci_hyperv"] },
+  { hardware: "Xen", modules: ["xen_netfront"] },
+  { hardware: "VMware", modules: ["vmxnet3"] },
+  { hardware: "Amazon and Google", modules: ["ena", "gve"] },
+  { hardware: "USB", modules: ["xhci_pci", "ehci_pci", "r8152", "asix", "ax88179_178a", "cdc_ether"] },
+];
+
 /** Sets of storage drivers by name. Everything in them is optional: kernels differ in what they have and build in. */
 export const driverSets = { virtio: VIRTIO, generic: GENERIC } as const satisfies Readonly<
   Record<string, readonly DriverGroup[]>
 >;
+
+/** What the same names stand for where the image comes over the network. */
+export const networkDriverSets: Readonly<Record<keyof typeof driverSets, readonly DriverGroup[]>> = {
+  virtio: VIRTIO_NETWORK,
+  generic: GENERIC_NETWORK,
+};
 
 export type DriverSetName = keyof typeof driverSets;

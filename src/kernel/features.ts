@@ -29,6 +29,7 @@ export const FEATURES = {
   },
   overlay: { symbol: "CONFIG_OVERLAY_FS", module: "overlay", purpose: "a writable layer over the image" },
   loop: { symbol: "CONFIG_BLK_DEV_LOOP", module: "loop", purpose: "images that are files" },
+  vlan: { symbol: "CONFIG_VLAN_8021Q", module: "8021q", purpose: "an image behind a VLAN" },
   sha256: { symbol: "CONFIG_CRYPTO_SHA256", module: "crypto-sha256", purpose: "the hash of dm-verity" },
 } as const satisfies Readonly<Record<string, Feature>>;
 

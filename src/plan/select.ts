@@ -1,5 +1,6 @@
 import { type ByteString, toText } from "../bytes/index.ts";
 import {
+  type DriverPurpose,
   type DriverSelection,
   driverModules,
   type FeatureName,
@@ -63,7 +64,7 @@ export function selectModules(
   );
   const { hotplugged, unconditional } = splitByHardware(database, [
     ...early,
-    ...(options.layout.needsDrivers ? driverModules(database, options.drivers) : []),
+    ...driverModules(database, options.drivers, driverPurposes(options.layout)),
   ]);
   const measuring = options.measure?.when ?? "never";
   const required = planModules(database, [...features, ...unconditional, ...tpmModules(measuring)], {
@@ -90,6 +91,11 @@ export function selectModules(
     builtin: uniqueByName(all.flatMap((plan) => plan.builtin)),
     absent: uniqueByName(all.flatMap((plan) => plan.absent)),
   };
+}
+
+/** Which hardware stands between the first stage and the image. Disks come first, as they are there sooner. */
+export function driverPurposes({ needsDrivers, needsNetwork }: Layout): DriverPurpose[] {
+  return [...(needsDrivers ? (["storage"] as const) : []), ...(needsNetwork ? (["network"] as const) : [])];
 }
 
 /** All files for /lazyrd/modules, each once. */

@@ -37,6 +37,7 @@ export function qemuArguments(machine: Machine | FirmwareMachine): string[] {
     ...(isFirmware
       ? firmwareArguments(machine.firmware)
       : ["-kernel", machine.kernel, "-initrd", machine.initrd, "-append", machine.commandLine]),
+    ...(machine.network === undefined ? [] : networkArguments(machine.network)),
     ...[...controllers].flatMap((bus) => DISK_DEVICES[bus].controller),
     ...machine.disks.flatMap(diskArguments),
   ];
@@ -46,6 +47,12 @@ export function qemuArguments(machine: Machine | FirmwareMachine): string[] {
 function tpmArguments(socket: string): string[] {
   const channel = ["-chardev", `socket,id=tpm,path=${quoteCommas(socket)}`];
   return [...channel, "-tpmdev", "emulator,id=tpm0,chardev=tpm", "-device", "tpm-tis,tpmdev=tpm0"];
+}
+
+function networkArguments(network: "user" | "silent"): string[] {
+  const backend = network === "user" ? "user,id=net0" : "hubport,hubid=0,id=net0";
+  // Without its ROM, from which nothing is ever booted.
+  return ["-netdev", backend, "-device", "virtio-net-pci,netdev=net0,romfile="];
 }
 
 /** -D takes a path as it is. */

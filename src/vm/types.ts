@@ -28,6 +28,8 @@ export interface Machine {
    * then lets many timers pass: for hosts that do nothing else.
    */
   readonly skipsIdle?: boolean | undefined;
+  /** "user": QEMU's own network, with DHCP, in which 10.0.2.2 is the host; "silent": a cable with nobody at its end. */
+  readonly network?: "user" | "silent" | undefined;
   /** Files that receive what the guest writes to further serial ports, ttyS1 first. */
   readonly serialFiles: readonly string[];
   /** The control socket of the swtpm that is the machine's TPM 2.0, if it has one. */

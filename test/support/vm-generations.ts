@@ -25,7 +25,7 @@ export interface GenerationRequest {
 
 const inRepository = (path: string): string => fileURLToPath(new URL(`../../${path}`, import.meta.url));
 const PROGRAM = inRepository("dist/lazyrd.js");
-const FIRST_STAGE = inRepository("dist/first-stage/init-x86_64");
+const FIRST_STAGES = ["init-x86_64", "init-network-x86_64"].map((name) => inRepository(`dist/first-stage/${name}`));
 const CACHE = inRepository(".cache/generations");
 
 /**
@@ -34,7 +34,7 @@ const CACHE = inRepository(".cache/generations");
  */
 export function generation(request: GenerationRequest): Generation {
   if (!existsSync(PROGRAM)) throw new Error("lazyrd is not built: node scripts/build.mjs");
-  const ofThisBuild = digestOf(readFileSync(PROGRAM), readFileSync(FIRST_STAGE));
+  const ofThisBuild = digestOf(readFileSync(PROGRAM), ...FIRST_STAGES.map((path) => readFileSync(path)));
   forgetOtherBuilds(ofThisBuild);
   const kernel = kernelFixture(request.kernel);
   const fixture = request.initrd === "small" ? undefined : initrdFixture(request.initrd, request.kernel);

@@ -21,6 +21,7 @@ export interface Story {
   /** More of the kernel's command line; the console comes first. */
   readonly commandLine?: string;
   readonly memoryMib?: number;
+  readonly network?: Machine["network"];
   readonly cpuModel?: string;
   /** Ends the machine when a console line matches: for those that would not end by themselves. */
   readonly until?: RegExp;
@@ -67,6 +68,7 @@ export async function boot(generation: Generation, story: Story = {}): Promise<E
     cpus: 1,
     cpuModel: story.cpuModel ?? "max",
     countInstructions: false,
+    network: story.network,
     serialFiles: [serial],
     monitorSocket: join(folder, "monitor"),
   };

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { defaultConfig, parseConfig } from "../../src/build/index.ts";
 import { UsageError } from "../../src/bytes/index.ts";
+import { NO_SETTINGS } from "../../src/plan/index.ts";
 
 const EVERYTHING = `
 layout = "memory"
@@ -8,7 +9,14 @@ layout = "memory"
 [location]
 device = "LABEL=boot"
 previous = ["41", "40"]
-
+urls = ["http://boot.example/"]
+disk = "first"
+interface = "eth0"
+vlan = 7
+address = "192.0.2.7/24"
+gateway = "192.0.2.1"
+dns = ["192.0.2.2"]
+keep-network = true
 [first-stage]
 compression = "gzip"
 drivers = ["nvme", "sd_mod"]
@@ -71,7 +79,7 @@ describe("lazyrd.toml", () => {
     expect(parseConfig("[boot]\n[modules]\n# nothing\n")).toEqual(defaultConfig());
     expect(defaultConfig()).toEqual({
       layout: "partition",
-      location: { device: "", previous: [] },
+      location: NO_SETTINGS,
       "first-stage": { compression: "zstd", drivers: "generic", accelerate: true, shell: "" },
       image: {
         compression: "lz4",
@@ -122,7 +130,18 @@ describe("lazyrd.toml", () => {
   test("has all of these keys", () => {
     expect(parseConfig(EVERYTHING)).toEqual({
       layout: "memory",
-      location: { device: "LABEL=boot", previous: ["41", "40"] },
+      location: {
+        device: "LABEL=boot",
+        previous: ["41", "40"],
+        urls: ["http://boot.example/"],
+        disk: "first",
+        interface: "eth0",
+        vlan: 7,
+        address: "192.0.2.7/24",
+        gateway: "192.0.2.1",
+        dns: ["192.0.2.2"],
+        "keep-network": true,
+      },
       "first-stage": { compression: "gzip", drivers: ["nvme", "sd_mod"], accelerate: false, shell: "/bin/busybox" },
       image: {
         compression: "lz4hc",

@@ -2,13 +2,17 @@ import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import { describe, expect, test } from "vitest";
 import { UsageError } from "../../src/bytes/index.ts";
-import { readDiskDevices } from "../../src/host/index.ts";
+import { readDiskDevices, readNetworkDevices } from "../../src/host/index.ts";
 import { tempFolder } from "../support/temp.ts";
 
-/** A sysfs with these disks (name: folder below devices) and modaliases by folder. */
-function sysfs(disks: Readonly<Record<string, string>>, modaliases: Readonly<Record<string, string>>): string {
+/** A sysfs with these disks (name: folder below devices), or devices of another class, and modaliases by folder. */
+function sysfs(
+  disks: Readonly<Record<string, string>>,
+  modaliases: Readonly<Record<string, string>>,
+  className = "block",
+): string {
   const root = tempFolder();
-  const classFolder = join(root, "class", "block");
+  const classFolder = join(root, "class", className);
   mkdirSync(classFolder, { recursive: true });
   for (const [name, folder] of Object.entries(disks)) {
     const device = join(root, "devices", folder);
@@ -66,5 +70,19 @@ describe("the devices that disks are reached through", () => {
       expect(() => readDiskDevices(root)).toThrow(UsageError);
       expect(() => readDiskDevices(root)).toThrow(/it shows no disk with a driver/);
     }
+  });
+});
+
+describe("the devices that the network is reached through", () => {
+  test("are those of wired interfaces", () => {
+    const [card, wireless] = ["pci0000:00/0000:00:04.0", "pci0000:00/0000:00:05.0"];
+    const root = sysfs(
+      { eth0: `${card}/net/eth0`, wlan0: `${wireless}/net/wlan0`, lo: "virtual/net/lo" },
+      { [card]: "pci:v3", [wireless]: "pci:v4" },
+      "net",
+    );
+    mkdirSync(join(root, "devices", wireless, "net", "wlan0", "phy80211"));
+    expect(readNetworkDevices(root)).toEqual([{ modalias: "pci:v3", device: join(root, "devices", card) }]);
+    expect(() => readNetworkDevices(tempFolder())).toThrow(/network needs: it shows no wired interface with a driver/);
   });
 });

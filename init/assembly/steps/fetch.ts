@@ -1,3 +1,4 @@
+import { wantedUrl } from "../command-line";
 import { readSmallFile } from "../files";
 import * as kernel from "../kernel";
 import { beginFile, get, Outcome } from "../net/http";
@@ -25,14 +26,16 @@ const scanner = new Scanner();
 const transfer = new Transfer();
 
 /**
- * `fetch FILE url=URL size=N [timeout=Ns]`: fetches N bytes by HTTP into memory, and makes FILE lead there.
+ * `fetch FILE url=URL size=N [timeout=Ns]`: fetches N bytes by HTTP into memory, and makes FILE lead there. `lazyrd.url=`
+ * on the command line has precedence.
  *
  * The memory belongs to a file without a name, which is freed when its last user has gone: the loop device, when the boot
  * has left the image. FILE is a link to the descriptor that holds it until then.
  */
 export function fetchStep(step: Step): bool {
   const file = step.word(1);
-  const url = step.option("url");
+  const wanted = wantedUrl;
+  const url = wanted !== null ? wanted : step.option("url");
   const size = step.bytes("size", -1);
   if (file.length == 0 || url === null || size <= 0) {
     problem("the plan's line lacks a file, an address or a size");

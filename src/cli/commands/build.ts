@@ -25,6 +25,7 @@ import {
 } from "../../host/index.ts";
 import { parseKernelImage } from "../../kernel/index.ts";
 import { type Signer, signProgram, signRootHash } from "../../keys/index.ts";
+import { driverPurposes, layoutOf } from "../../plan/index.ts";
 import { formatSize } from "../../text/index.ts";
 import { summaryOfTransformation } from "../../transform/index.ts";
 import { moduleTrees, readConfig, selectDrivers } from "../build-inputs.ts";
@@ -102,8 +103,12 @@ async function buildWith(threads: Workforce, flags: BuildFlags): Promise<void> {
     initrd,
     modules: moduleTrees(flags.modules, release),
     acceptInitrdModules: flags.modules === undefined,
-    firstStageProgram: () => readInput(packageFile("dist/first-stage/init-x86_64"), "the first stage"),
-    drivers: selectDrivers(flags.drivers ?? config["first-stage"].drivers),
+    firstStageProgram: (_: string, hasNetwork: boolean) =>
+      readInput(packageFile(`dist/first-stage/${hasNetwork ? "init-network" : "init"}-x86_64`), "the first stage"),
+    drivers: selectDrivers(
+      flags.drivers ?? config["first-stage"].drivers,
+      driverPurposes(layoutOf(config.layout, config.location)),
+    ),
     config,
     previous: config.location.previous.map(readGeneration),
     imageInputs: imageInputs.inputs,

@@ -1,4 +1,5 @@
 import { memoryLayout } from "./memory.ts";
+import { networkLayout } from "./network.ts";
 import { partitionLayout } from "./partition.ts";
 import { type Layout, type LayoutName, type LocationSettings, NO_SETTINGS } from "./types.ts";
 
@@ -8,6 +9,7 @@ export { IMAGE_MOUNT } from "./verified.ts";
 const LAYOUTS: Readonly<Record<LayoutName, (settings: LocationSettings) => Layout>> = {
   partition: partitionLayout,
   memory: memoryLayout,
+  network: networkLayout,
 };
 
 /**

@@ -10,7 +10,7 @@ export function requireOnly(
   settings: LocationSettings,
   known: readonly (keyof LocationSettings)[],
 ): void {
-  const isSet = ([, value]: [string, unknown]): boolean => !["", "false"].includes(String(value));
+  const isSet = ([, value]: [string, unknown]): boolean => !["", "false", "0"].includes(String(value));
   const unknown = Object.entries(settings)
     .filter(isSet)
     .map(([key]) => key)

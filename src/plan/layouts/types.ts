@@ -3,7 +3,7 @@ import type { ImageFacts } from "../image.ts";
 import type { CorruptionAction, PlanStep } from "../types.ts";
 
 /** Where an image can live (docs/layouts): what `layout` in lazyrd.toml may be. */
-export const LAYOUT_NAMES = ["partition", "memory"] as const;
+export const LAYOUT_NAMES = ["partition", "memory", "network"] as const;
 export type LayoutName = (typeof LAYOUT_NAMES)[number];
 
 /** [location] of lazyrd.toml; what is "" or empty is not set. A layout refuses what it has no use for. */
@@ -12,16 +12,42 @@ export interface LocationSettings {
   readonly device: string;
   /** Folders of generations whose images are taken when this one's does not open, in this order. */
   readonly previous: readonly string[];
+  /** HTTP servers that have it, in the order in which they are asked; one that ends in "/" has it by its own name. */
+  readonly urls: readonly string[];
+  /** Whether it may be on its partitions too, and where in the order. */
+  readonly disk: "" | "first" | "last";
+  /** The network interface, by its name or its MAC address, and the number of the VLAN on it; 0: none. */
+  readonly interface: string;
+  readonly vlan: number;
+  /** With the length of the network's prefix. Without it: DHCP. */
+  readonly address: string;
+  readonly gateway: string;
+  readonly dns: readonly string[];
+  /** Leaves the interface to the next stage as it is. */
+  readonly "keep-network": boolean;
 }
 
-export const NO_SETTINGS: LocationSettings = { device: "", previous: [] };
+export const NO_SETTINGS: LocationSettings = {
+  device: "",
+  previous: [],
+  urls: [],
+  disk: "",
+  interface: "",
+  vlan: 0,
+  address: "",
+  gateway: "",
+  dns: [],
+  "keep-network": false,
+};
 
 /** Where an image belongs once it is installed: for those who put it there. */
 export type ImagePlace =
   /** On partitions of its own, with the GUIDs that its partition table has. */
   | { readonly kind: "partitions" }
   /** In the initrd itself, where the kernel unpacks it to this path. */
-  | { readonly kind: "initrd"; readonly path: string };
+  | { readonly kind: "initrd"; readonly path: string }
+  /** On these servers. */
+  | { readonly kind: "http"; readonly urls: readonly string[] };
 
 /** Takes any image that is signed, where the plan would else name one. */
 export interface SignedImages {
@@ -49,6 +75,8 @@ export interface Layout {
   readonly findsSignedImages: boolean;
   /** Whether the image is behind a driver of local storage. */
   readonly needsDrivers: boolean;
+  /** Whether the first stage needs a network, and drivers of its interfaces. */
+  readonly needsNetwork?: boolean;
   /** Where the kernel unpacks the image to, when it is to be in the initrd. */
   readonly initrdPath?: string;
   place(image: ImageFacts): ImagePlace;
