@@ -22,6 +22,7 @@ const COMMANDS: Readonly<Record<string, (program: () => Command) => Promise<Comm
   predict: async () => (await import("./commands/predict.ts")).predictCommand(),
   attest: async () => (await import("./commands/attest.ts")).attestCommand(),
   boot: async () => (await import("./commands/boot.ts")).bootCommand(),
+  serve: async () => (await import("./commands/serve.ts")).serveCommand(),
   trace: async () => (await import("./commands/trace.ts")).traceCommand(),
   profile: async () => (await import("./commands/profile.ts")).profileCommand(),
   blame: async () => (await import("./commands/blame.ts")).blameCommand(),

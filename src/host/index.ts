@@ -3,6 +3,7 @@ export { writeFully } from "./durable.ts";
 export * from "./files.ts";
 export * from "./host-devices.ts";
 export * from "./host-tree.ts";
+export * from "./image-server.ts";
 export * from "./interrupt.ts";
 export * from "./output-file.ts";
 export * from "./output-folder.ts";

@@ -9,6 +9,7 @@ import {
   showsMilestone,
 } from "../../vm/index.ts";
 import { addMachineOptions, type MachineFlags, machineOf } from "../machine.ts";
+import { withReachableImage } from "../served-image.ts";
 import { EXIT, printJson, printResult, printStep } from "../terminal.ts";
 
 interface BootFlags extends MachineFlags {
@@ -33,13 +34,16 @@ export function bootCommand(): Command {
 }
 
 async function run(folder: string, flags: BootFlags): Promise<void> {
-  const machine = machineOf(readGeneration(folder), flags, { countInstructions: flags.icount });
+  const generation = readGeneration(folder);
   const { until } = flags;
-  const { end, lines } = await runMachine(machine, {
-    until: (line) => (until === undefined ? showsMilestone(line, "next-stage") : until.test(line.text)),
-    timeoutSeconds: flags.timeout,
-    onLine: flags.quiet ? undefined : (line) => printStep(line.text),
-  });
+  const machine = machineOf(generation, flags, { countInstructions: flags.icount });
+  const { end, lines } = await withReachableImage(generation, machine, (reachable) =>
+    runMachine(reachable, {
+      until: (line) => (until === undefined ? showsMilestone(line, "next-stage") : until.test(line.text)),
+      timeoutSeconds: flags.timeout,
+      onLine: flags.quiet ? undefined : (line) => printStep(line.text),
+    }),
+  );
   const timeline = readTimeline(lines);
   if (flags.json) printJson({ end, ...timeline });
   else printResult(`\n${describeTimeline(timeline)}\n${verdict(end, lines, flags)}`);
