@@ -149,7 +149,8 @@ async function run(folders: string[], flags: BenchFlags): Promise<void> {
   else printResult(`${HEADING}\n${describeMeasurements(measurements, omissions)}`);
   // Last: what took so long to measure is shown even where this fails.
   if (flags.points !== undefined) writePoints(flags.points, measurements);
-  if (measurements.some(({ failure }) => failure !== null)) process.exitCode = EXIT.notBooted;
+  const isComplete = measurements.length > 0 && measurements.every(({ failure }) => failure === null);
+  if (!isComplete) process.exitCode = EXIT.notBooted;
 }
 
 function namedInitrd(text: string, others: readonly NamedInitrd[]): NamedInitrd[] {

@@ -16,6 +16,7 @@ import {
 import type { BootSeries } from "../boot-series.ts";
 import { milestonesOf } from "../traced-boot.ts";
 import type { PreparedBoot } from "./maker.ts";
+import { forgetVariables } from "./unified.ts";
 
 /** How far a boot can be asked to come. */
 export const ENDS = [
@@ -45,6 +46,7 @@ export async function measureBoot(boot: PreparedBoot, flags: MeasureFlags, boots
   const options = endOf(isFloor ? "first-stage" : flags.until, flags);
   const runs = await repeatUntilStable(
     async (number) => {
+      forgetVariables(machine);
       const stage = `${name}: boot ${number} of at most ${flags.runs}`;
       return runOf(
         await boots.run(stage, (onLine) =>

@@ -56,12 +56,15 @@ export async function writeUnifiedDisk(
   return { unifiedBytes: program.length };
 }
 
-/** The machine whose first disk firmware starts; its variables are those of a machine that was never started. */
+/** The machine whose first disk firmware starts. */
 export function firmwareMachine(machine: Machine, disk: string, variables: string): FirmwareMachine {
   const { kernel: _kernel, initrd: _initrd, commandLine: _commandLine, disks, ...hardware } = machine;
   const [first, ...others] = disks;
   if (first === undefined) throw new UsageError("Cannot start a machine from firmware: it has no disk");
-  const ovmf = findOvmf();
-  copyFileSync(ovmf.variables, variables);
-  return { ...hardware, firmware: { code: ovmf.code, variables }, disks: [{ ...first, path: disk }, ...others] };
+  return { ...hardware, firmware: { code: findOvmf().code, variables }, disks: [{ ...first, path: disk }, ...others] };
+}
+
+/** Makes firmware's variables those of a machine that was never started: what one boot leaves there changes the next. */
+export function forgetVariables(machine: Machine | FirmwareMachine): void {
+  if ("firmware" in machine) copyFileSync(findOvmf().variables, machine.firmware.variables);
 }
