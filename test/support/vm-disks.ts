@@ -1,4 +1,4 @@
-import { closeSync, copyFileSync, ftruncateSync, openSync, readSync, writeSync } from "node:fs";
+import { closeSync, copyFileSync, ftruncateSync, openSync, readSync, statSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import type { Generation } from "../../src/build/index.ts";
 import { type ByteSource, fromText } from "../../src/bytes/index.ts";
@@ -51,25 +51,29 @@ export function resignedImage(generation: Generation, content: Uint8Array): Disk
   return changedImage(generation, (file) => writeSync(file, whole, 0, whole.length, signature.offsetBytes));
 }
 
-/** A copy of the image whose partitions' labels have another version. */
-export function relabelledImage(generation: Generation, version: string): Disk {
-  const source = new FileSource(generation.path("image"), "the image");
-  const gpt = readGpt(source);
+/** A copy of the image, or of a disk that was made of it, whose partitions' labels have another version. */
+export function relabelledImage(generation: Generation, version: string, disk = imageDisk(generation)): Disk {
+  const gpt = readGpt(new FileSource(disk.path, "the image"));
   const partitions = gpt.partitions.map((partition) => ({
     ...partition,
     name: partition.name.replace(/_[^_]+(?=$|_verity)/, `_${version}`),
   }));
-  const plan = planGpt({ diskGuid: gpt.diskGuid, partitions, diskSizeBytes: source.size, alignment: 4096 });
-  const { head, tail, tailOffset } = encodeGpt(plan);
-  return changedImage(generation, (file) => {
+  const { diskGuid } = gpt;
+  const diskSizeBytes = statSync(disk.path).size;
+  const { head, tail, tailOffset } = encodeGpt(planGpt({ diskGuid, partitions, diskSizeBytes, alignment: 4096 }));
+  return changedDisk(disk.path, (file) => {
     writeSync(file, head, 0, head.length, 0);
     writeSync(file, tail, 0, tail.length, tailOffset);
   });
 }
 
 function changedImage(generation: Generation, change: (file: number) => void): Disk {
+  return changedDisk(generation.path("image"), change);
+}
+
+function changedDisk(original: string, change: (file: number) => void): Disk {
   const path = join(tempFolder(), "image.raw");
-  copyFileSync(generation.path("image"), path);
+  copyFileSync(original, path);
   const file = openSync(path, "r+");
   change(file);
   closeSync(file);
