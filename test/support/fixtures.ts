@@ -37,6 +37,11 @@ export function kernelFixture(flavour: KernelFlavour): KernelFixture {
   };
 }
 
+/** The Debian system in which a generator makes its initrds. Made when missing, which takes root; throws when that fails. */
+export function treeFixture(generator: "dracut" | "initramfs-tools"): string {
+  return realpathSync(fixturePath(`trees/${generator}`));
+}
+
 /** The path of a generic initrd, compressed with zstd. Made when missing, which takes root; throws when that fails. */
 export function initrdFixture(generator: InitrdGenerator, flavour: KernelFlavour): string {
   return fixturePath(`initrds/${generator}-${flavour}.img`);

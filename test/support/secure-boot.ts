@@ -44,6 +44,9 @@ export interface FirmwareStory {
   readonly variables: string;
   /** Where the machine's TPM keeps its state, for machines that have one. */
   readonly tpm?: string;
+  /** Default: all that QEMU can emulate. */
+  readonly cpuModel?: string;
+  readonly timeoutSeconds?: number;
   /** Ends the machine when a console line matches. */
   readonly until?: RegExp;
 }
@@ -69,7 +72,14 @@ export function firmwareVariables(keys?: KeySet): string {
 }
 
 /** Boots a machine by its firmware until its end. */
-export async function bootFirmware({ esp, disks, variables, tpm, until }: FirmwareStory): Promise<FirmwareEnding> {
+export async function bootFirmware({
+  esp,
+  disks,
+  variables,
+  tpm,
+  until,
+  ...more
+}: FirmwareStory): Promise<FirmwareEnding> {
   const folder = tempFolder();
   const serial = join(folder, "report");
   const espFolder = join(folder, "esp");
@@ -86,14 +96,14 @@ export async function bootFirmware({ esp, disks, variables, tpm, until }: Firmwa
       disks: [{ path: `fat:${espFolder}`, bus: "virtio-blk", readOnly: true }, ...disks],
       memoryMib: 1024,
       cpus: 1,
-      cpuModel: "max",
+      cpuModel: more.cpuModel ?? "max",
       countInstructions: false,
       serialFiles: [serial],
       tpmSocket: tpm === undefined ? undefined : await startTpm(tpm),
     },
     {
       until: ({ text }) => until?.test(text) ?? false,
-      timeoutSeconds: TIMEOUT_SECONDS,
+      timeoutSeconds: more.timeoutSeconds ?? TIMEOUT_SECONDS,
       onLine: ({ text }) => console.push(text),
     },
   );
