@@ -344,7 +344,7 @@ function usableKernel(bytes: Uint8Array): { release: string; machine: string; ar
 async function readInitrd({ path, source }: InputSource, threads: Workforce, ahead: CompressorAhead | undefined) {
   const initramfs = await readInitramfs(source, {
     unpack: async ({ offset, length }, limitBytes) => {
-      const follow = ahead?.follow();
+      const follow = ahead?.follow(length);
       const request = { input: sendablePart(source, offset, length), limitBytes };
       const unpacked = await threads.run("decompress", request, length, follow);
       follow?.(unpacked.output);

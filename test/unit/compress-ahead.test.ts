@@ -56,7 +56,7 @@ async function imageOf(archive: Uint8Array, seen: readonly Uint8Array[], order?:
   const compressor = await countingCompressor();
   const work = new BatchWork(compressor, new BlockStore());
   const ahead = new CompressorAhead(work);
-  const follow = ahead.follow();
+  const follow = ahead.follow(archive.length);
   for (const part of seen) follow(part);
   work.flush();
   // Until all of it has been handed out.

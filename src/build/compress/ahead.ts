@@ -29,8 +29,12 @@ export class CompressorAhead {
     this.#work = work;
   }
 
-  /** For one more archive: takes all that has been unpacked of it so far, each time that there is more. */
-  follow(): (archive: Uint8Array) => void {
+  /**
+   * For one more archive: takes all that has been unpacked of it so far, each time that there is more.
+   * @param packedBytes of it: what is compressed again takes about as much
+   */
+  follow(packedBytes: number): (archive: Uint8Array) => void {
+    this.#work.expectBlocks(packedBytes);
     const pieces: PiecesAhead = new Map();
     let buffer: ArrayBufferLike | undefined;
     let next = 0;

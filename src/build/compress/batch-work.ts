@@ -53,6 +53,11 @@ export class BatchWork {
     this.#store.expect(contentBytes);
   }
 
+  /** Says about how much it will be compressed to. */
+  expectBlocks(bytes: number): void {
+    this.#store.expectBlocks(bytes);
+  }
+
   /** Takes a piece. Its batch may wait for more; see `flush`. */
   add(wanted: WantedPiece): PieceWork {
     const task = newTask(wanted);

@@ -26,7 +26,12 @@ export class BlockStore {
 
   /** Says how much is going to be compressed. */
   expect(contentBytes: number): void {
-    if (contentBytes > this.#budgetBytes * HOPELESS_RATIO) this.#budgetBytes = 0;
+    this.expectBlocks(contentBytes / HOPELESS_RATIO);
+  }
+
+  /** Says how much that will be at least. */
+  expectBlocks(bytes: number): void {
+    if (bytes > this.#budgetBytes) this.#budgetBytes = 0;
   }
 
   /** A place in the scratch file for up to `mostBytes`, or undefined while there is memory. */

@@ -4,7 +4,7 @@ import { BatchCompressor } from "./batch.ts";
 import type { CompressionSettings } from "./settings.ts";
 
 /** One batch is being worked on while others wait, so that no thread does, however busy the main thread is. */
-const BATCHES_PER_THREAD = 6;
+const BATCHES_PER_THREAD = 4;
 
 type Batch = Omit<Request<"compress">, "settings">;
 
