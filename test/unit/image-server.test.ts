@@ -1,37 +1,35 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
 import { UsageError } from "../../src/bytes/index.ts";
 import { type ImageServer, serveImage } from "../../src/host/index.ts";
 import { tempFolder } from "../support/temp.ts";
 
 const CONTENT = Buffer.from(Array.from({ length: 300_000 }, (_, index) => index % 251));
 const LOCAL = { host: "127.0.0.1", port: 0 };
-const seen: string[] = [];
-let server: ImageServer;
-
-beforeAll(async () => {
+/** A server for the test that calls this; what it was asked goes to `seen`. */
+async function start(seen: string[] = []): Promise<ImageServer> {
   const file = join(tempFolder(), "image.raw");
   writeFileSync(file, CONTENT);
-  server = await serveImage(file, ["image.raw", "a/b.raw"], LOCAL, ({ path, status }) =>
-    seen.push(`${path} ${status}`),
-  );
-});
+  const names = ["image.raw", "a/b.raw"];
+  const server = await serveImage(file, names, LOCAL, ({ path, status }) => seen.push(`${path} ${status}`));
+  onTestFinished(() => server.close());
+  return server;
+}
 
-afterAll(() => server.close());
-
-async function ask(path: string, headers: Record<string, string> = {}, method = "GET") {
-  const { host, port } = server.address;
-  const response = await fetch(`http://${host}:${port}/${path}`, { headers, method });
+async function ask({ address }: ImageServer, path: string, headers: Record<string, string> = {}, method = "GET") {
+  const response = await fetch(`http://${address.host}:${address.port}/${path}`, { headers, method });
   return { status: response.status, headers: response.headers, body: Buffer.from(await response.arrayBuffer()) };
 }
 
 describe("the image's server", () => {
   test("has the file under its names, and nothing else", async () => {
-    expect((await ask("image.raw")).body.equals(CONTENT)).toBe(true);
-    expect((await ask("a/b.raw")).status).toBe(200);
-    expect((await ask("../image.raw.key")).status).toBe(404);
-    expect((await ask("image.raw", {}, "POST")).status).toBe(405);
+    const seen: string[] = [];
+    const server = await start(seen);
+    expect((await ask(server, "image.raw")).body.equals(CONTENT)).toBe(true);
+    expect((await ask(server, "a/b.raw")).status).toBe(200);
+    expect((await ask(server, "../image.raw.key")).status).toBe(404);
+    expect((await ask(server, "image.raw", {}, "POST")).status).toBe(405);
     expect(seen).toContain("/a/b.raw 200");
   });
 
@@ -43,19 +41,19 @@ describe("the image's server", () => {
     ["bytes=-5", 200, CONTENT, null],
     ["lines=1-2", 200, CONTENT, null],
   ])("answers Range: %s", async (range, status, body, contentRange) => {
-    const found = await ask("image.raw", { range });
+    const found = await ask(await start(), "image.raw", { range });
     expect(found.status).toBe(status);
     expect(found.headers.get("content-range")).toBe(contentRange);
     expect(found.body.equals(body)).toBe(true);
   });
 
   test("says how much there is without sending it", async () => {
-    const { headers, body } = await ask("image.raw", {}, "HEAD");
+    const { headers, body } = await ask(await start(), "image.raw", {}, "HEAD");
     expect([headers.get("content-length"), body.length]).toEqual(["300000", 0]);
   });
 
   test("says where it cannot listen", async () => {
-    const taken = serveImage("/dev/null", [], server.address);
+    const taken = serveImage("/dev/null", [], (await start()).address);
     await expect(taken).rejects.toThrow(UsageError);
     await expect(taken).rejects.toThrow(/^Cannot listen on 127\.0\.0\.1:\d+: /);
   });
