@@ -45,7 +45,7 @@ export async function recordMachine(machine: Machine | FirmwareMachine, options:
     });
     const commands = [TIMER_COMMAND, ...(hasFirmware ? [UPTIME_COMMAND] : [])];
     const [{ end, lines }] = await Promise.all([running, readTimers(monitorSocket, commands, () => isOver)]);
-    const log = await readLog(traceLog);
+    const log = withoutFlash(await readLog(traceLog), hasFirmware ? FLASH_DRIVES : 0);
     const course = timed(log, lines.length);
     const memory = watch.samples.map(({ line, usedBytes }) => ({ line, usedBytes, ns: course.lines[line]?.ns ?? 0 }));
     return { end, ...course, memory, loader: hasFirmware ? loaderUse(log, course.lines) : undefined };
@@ -144,6 +144,14 @@ function timed(log: QemuLog, lineCount: number): Pick<Recording, "lines" | "read
       .filter(({ hostUs }) => hostUs >= kernelUs && (endUs === undefined || hostUs <= endUs))
       .map(({ hostUs, ...read }) => ({ ns: clock.guestNs(hostUs), ...read })),
   };
+}
+
+/** Where firmware and its variables are: QEMU reads both when it starts, before any disk. */
+const FLASH_DRIVES = 2;
+
+function withoutFlash(log: QemuLog, drives: number): QemuLog {
+  const reads = log.reads.filter(({ disk }) => disk >= drives).map((read) => ({ ...read, disk: read.disk - drives }));
+  return { lines: log.lines, timer: log.timer, uptime: log.uptime, reads };
 }
 
 /** What is read before the kernel's first word is read by firmware and loader, and by QEMU itself. */

@@ -163,17 +163,22 @@ describe("a recording", () => {
     const uptime = (ms: number) => ({
       raw: `monitor_qmp_respond mon 0x55 resp: {"return": "portl[0x0608] = 0x${ticks(ms)}\\r\\n"}`,
     });
+    const flash: readonly MachineEvent[] = [
+      { read: [0, 3_000_000], disk: 1 },
+      { read: [0, 500_000], disk: 2 },
+    ];
     const firmware: readonly MachineEvent[] = [
-      ...[uptime(2000), { line: "BdsDxe: starting Boot0001" }, { read: [0, 86_000] as const }],
+      ...flash,
+      ...[uptime(2000), { line: "BdsDxe: starting Boot0001" }, { read: [0, 86_000] as const, disk: 3 }],
       // The kernel says its first line late.
       ...[uptime(2002), { line: "[    0.000000] Linux" }, uptime(2004), { line: "[    0.001000] early" }, uptime(2006)],
-      ...[{ read: [0, 4096] as const }, { line: "[    0.005000] Run /init as init process" }, uptime(9000)],
+      ...[{ read: [0, 4096] as const, disk: 3 }, { line: "[    0.005000] Run /init as init process" }, uptime(9000)],
     ];
     fakeQemu(scriptOf(firmware, { ends: true }));
     const { kernel: _kernel, initrd: _initrd, commandLine: _commandLine, ...hardware } = sampleMachine();
     const machine = { ...hardware, firmware: { code: "code", variables: "variables" } };
     const { reads, loader } = await recordMachine(machine, { until: () => false, timeoutSeconds: 10_000 });
-    expect(reads.map(({ length }) => length)).toEqual([4096]);
+    expect(reads.map(({ length, disk }) => [length, disk])).toEqual([[4096, 0]]);
     expect(loader).toMatchObject({ requests: 1, bytes: 86_000 });
     expect(Math.round((loader?.ns ?? 0) / MS)).toBe(2003);
   });
