@@ -34,6 +34,8 @@ const C_FLAGS = [
   "-fdata-sections",
   "-Wl,--gc-sections",
   "-Wl,--build-id=none",
+  // Code, constants and headers share pages, instead of each beginning on one of its own.
+  "-Wl,-z,noseparate-code",
   // wasm-rt.h lies among the system's headers, behind those of musl.
   "-idirafter",
   "/usr/include",

@@ -19,6 +19,7 @@ import { loopStep } from "./steps/loop";
 import { measureStep } from "./steps/measure";
 import { modulesStep, tryModulesStep } from "./steps/modules";
 import { mountStep } from "./steps/mount";
+import { moveStep } from "./steps/move";
 import { networkStep } from "./steps/network";
 import { overlayStep } from "./steps/overlay";
 import { signedStep } from "./steps/signed";
@@ -94,6 +95,7 @@ function carryOut(step: Step): bool {
   if (verb.equals("signed")) return signedStep(step);
   if (verb.equals("measure")) return measureStep(step);
   if (verb.equals("mount")) return mountStep(step);
+  if (verb.equals("move")) return moveStep(step);
   if (verb.equals("overlay")) return overlayStep(step);
   if (verb.equals("graft")) return graftStep(step);
   if (verb.equals("forward")) return forwardStep(step);

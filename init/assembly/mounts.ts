@@ -1,8 +1,9 @@
 import * as kernel from "./kernel";
-import { PATH_MAX, Text, Writer } from "./text";
+import { path, PATH_MAX, Text, Writer } from "./text";
 import { forgetMade, Made, noteMade } from "./undo";
 
 const place = new Writer(PATH_MAX);
+const origin = new Writer(PATH_MAX);
 
 @final
 class MadeMount extends Made {
@@ -15,6 +16,16 @@ class MadeMount extends Made {
 export function mountAt(source: usize, target: Text, type: usize, flags: i32, options: usize): i32 {
   const result = kernel.mount(source, place.reset().text(target).path(), type, flags, options);
   if (result >= 0) noteMade(new MadeMount(target));
+  return result;
+}
+
+/** Moves the topmost mount at `source`; 0 or -errno. */
+export function moveMount(source: Text, target: Text): i32 {
+  const from = origin.reset().text(source).path();
+  const result = kernel.mount(from, place.reset().text(target).path(), path(""), kernel.MS_MOVE, 0);
+  if (result < 0) return result;
+  forgetMade(source);
+  noteMade(new MadeMount(target));
   return result;
 }
 

@@ -6,7 +6,7 @@ import type { Architecture } from "../formats/gpt/index.ts";
 import { inFile, type OutputFolder } from "../host/index.ts";
 import { type DriverSelection, parseKernelImage } from "../kernel/index.ts";
 import type { Signer } from "../keys/index.ts";
-import { compilePlan, encodePlan, explainPlan, layoutOf } from "../plan/index.ts";
+import { compilePlan, encodePlan, explainPlan, type Layout, layoutOf } from "../plan/index.ts";
 import { type Profile, parseProfile } from "../profile/index.ts";
 import { imageOverBudget } from "../sizes/index.ts";
 import { parseSize } from "../text/index.ts";
@@ -21,7 +21,7 @@ import { type ImageInputs, keepsTree, prepareImageTree } from "./image-tree.ts";
 import { encodeManifest, type Manifest } from "./manifest.ts";
 import { checkModuleConditions, type ModuleConditions, moduleTreatment } from "./module-signatures.ts";
 import { chooseModules } from "./modules.ts";
-import { detectNextStage } from "./next-stage.ts";
+import { detectNextStage, detectSystem } from "./next-stage.ts";
 import { type PreviousGeneration, previousImage } from "./previous.ts";
 import type { ProgressListener } from "./progress.ts";
 import { requireUsableShell } from "./shell.ts";
@@ -29,6 +29,7 @@ import { checkRootHashConditions, signedImagesOf } from "./signed-images.ts";
 import { keptParts, type ModuleTree } from "./sources.ts";
 import { sendable, sendablePart, type Workforce, withThreads } from "./threads/index.ts";
 import { policyWarnings, prepareUki, type UkiInputs } from "./uki.ts";
+import { takeUsr } from "./usr-tree.ts";
 import { writeWholeInitrd } from "./whole-initrd.ts";
 
 /** A file that was read, and its name for messages. */
@@ -135,7 +136,7 @@ async function buildWith(means: CompressionMeans, inputs: BuildInputs, output: O
     measure: config.measure,
   };
   // One thread unpacks, the others begin to compress what is there. Meanwhile this one sees to the modules.
-  const initrdWork = inFile(initrd.path, () => readInitrd(initrd, threads, ahead));
+  const initrdWork = inFile(initrd.path, () => readInitrd(initrd, threads, { ahead, layout: imageLayout }));
   const digestWork = threads.run("digest", sendablePart(initrd.source), initrd.source.size);
   const wishes = { ...inputs, ...selecting, release: kernel.release, treatment };
   const modulesWork = chooseModules(wishes, initrdWork, progress);
@@ -180,8 +181,10 @@ async function buildWith(means: CompressionMeans, inputs: BuildInputs, output: O
     signedImages === undefined ? [] : checkRootHashConditions(verityModule, keyring, kernel.release);
   const init = fromText(nextStage.init);
   const imageTree = await prepareImageTree(tree, init, treeSettings, inputs.imageInputs ?? {}, means);
-  const layout = layOutImage(imageTree.tree, profile);
-  const compressed = await compressor?.compress(imageTree.tree, layout, kernelFacts);
+  const usr = imageLayout.designator === "usr" ? takeUsr(imageTree.tree) : undefined;
+  const content = usr?.usr ?? imageTree.tree;
+  const layout = layOutImage(content, profile);
+  const compressed = await compressor?.compress(content, layout, kernelFacts);
   const inputEntries = {
     initrd: { sizeBytes: initrd.source.size, sha256: initrdDigest },
     ...(inputs.profile === undefined ? {} : { profile: fileEntry(inputs.profile.bytes) }),
@@ -203,6 +206,7 @@ async function buildWith(means: CompressionMeans, inputs: BuildInputs, output: O
   const imageOptions: ImageOptions = {
     seed,
     architecture,
+    designator: imageLayout.designator ?? "root",
     kernel: kernelFacts,
     files: { ...compressed?.files, order: layout.order, equalFiles: layout.equalFiles },
     isRecorded: profile !== undefined,
@@ -212,7 +216,7 @@ async function buildWith(means: CompressionMeans, inputs: BuildInputs, output: O
     threads,
     reserve: (imageBytes) => {
       totalBytes = imageBytes;
-      checkBudget(imageTree.tree, imageBytes, config.image.budget);
+      checkBudget(content, imageBytes, config.image.budget);
       output.requireSpace(imageBytes + copies * (bootBytes + (initrdPath === undefined ? 0 : imageBytes)));
     },
     onWritten: (bytes) => {
@@ -220,13 +224,13 @@ async function buildWith(means: CompressionMeans, inputs: BuildInputs, output: O
       progress(writing, { doneBytes, totalBytes });
     },
   };
-  const image = await writeImage(imageTree.tree, imageOptions, imageFile);
+  const image = await writeImage(content, imageOptions, imageFile);
 
   await progress("writing the first stage");
   const plan = compilePlan(selection, modules, image, nextStage, options);
   const wholeImage = { descriptor: imageFile.descriptor, offset: 0, length: image.sizeBytes };
   const [segments, imageDigest] = await Promise.all([
-    Promise.all([programWork, encodeSegment(planTree(plan), compression, pack)]),
+    Promise.all([programWork, encodeSegment(planTree(plan, usr?.skeleton), compression, pack)]),
     imageFile.elsewhere(threads.run("digest", wholeImage, image.sizeBytes)),
     imageFile.sync(),
     (async () => output.write(GENERATION_FILES.kernel, inputs.kernel.bytes))(),
@@ -290,6 +294,7 @@ async function buildWith(means: CompressionMeans, inputs: BuildInputs, output: O
       ...source.database.warnings,
       ...asTheyWere,
       ...imageTree.warnings,
+      ...(usr?.warnings ?? []),
       ...layout.warnings,
       ...signatureWarnings,
       ...unpacking,
@@ -341,7 +346,11 @@ function usableKernel(bytes: Uint8Array): { release: string; machine: string; ar
 }
 
 /** The files that the initrd unpacks to. */
-async function readInitrd({ path, source }: InputSource, threads: Workforce, ahead: CompressorAhead | undefined) {
+async function readInitrd(
+  { path, source }: InputSource,
+  threads: Workforce,
+  { ahead, layout }: { readonly ahead: CompressorAhead | undefined; readonly layout: Layout },
+) {
   const initramfs = await readInitramfs(source, {
     unpack: async ({ offset, length }, limitBytes) => {
       const follow = ahead?.follow(length);
@@ -352,7 +361,8 @@ async function readInitrd({ path, source }: InputSource, threads: Workforce, ahe
     },
   });
   const unpacked = treeOfInitramfs(initramfs, { includeEarly: false });
-  return { path, initramfs, ...unpacked, nextStage: detectNextStage(unpacked.tree) };
+  const detect = layout.continuesInto === "system" ? detectSystem : detectNextStage;
+  return { path, initramfs, ...unpacked, nextStage: detect(unpacked.tree) };
 }
 
 function sum(parts: readonly Uint8Array[]): number {

@@ -48,6 +48,7 @@ const Config = z.strictObject({
       gateway: z.string().default(""),
       dns: z.array(z.string()).max(3).default([]),
       "keep-network": z.boolean().default(false),
+      root: z.string().default(""),
     })
     .prefault({}),
   "first-stage": z

@@ -81,9 +81,14 @@ export function programTree(program: Uint8Array, modules: readonly ModuleFile[],
   return tree;
 }
 
-/** The rest of it, which is small: the plan and what belongs to it. */
-export function planTree(plan: Plan): Tree {
-  return withPlan(new Tree(), plan);
+/**
+ * The rest of it, which is small: the plan and what belongs to it.
+ * @param skeleton - what the next root directory is to have besides the image
+ */
+export function planTree(plan: Plan, skeleton = new Tree()): Tree {
+  const tree = new Tree();
+  for (const [name, node] of skeleton.root.entries) tree.set(name, node);
+  return withPlan(tree, plan);
 }
 
 /** The tree of a whole first stage: /init and everything under /lazyrd. */

@@ -26,6 +26,8 @@ export interface ImageOptions {
   /** Salt and UUIDs follow from it: the digest of what the tree was made from. */
   readonly seed: Uint8Array;
   readonly architecture: Architecture;
+  /** What its partitions are. */
+  readonly designator: "root" | "usr";
   /** How files are stored, where they are not stored as they are. */
   readonly files?: Pick<ErofsOptions, "planFile" | "compression" | "order" | "equalFiles">;
   /** Whether the order is that of a recorded boot. */
@@ -56,7 +58,7 @@ export async function writeImage(tree: Tree, options: ImageOptions, file: Writte
   const salt = options.version === "" ? ownSalt : saltWithVersion(ownSalt, options.version);
   const verity = { salt, uuid: derivedGuid(options.seed, "verity") };
   const plan = planDdi({
-    designator: "root",
+    designator: options.designator,
     architecture: options.architecture,
     data: erofs,
     verity,

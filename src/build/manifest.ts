@@ -36,7 +36,7 @@ const Manifest = z.strictObject({
   commandLine: z.string(),
   layout: z.enum(LAYOUT_NAMES),
   place: Place,
-  nextStage: z.strictObject({ kind: z.enum(["systemd", "script"]), init: z.string() }),
+  nextStage: z.strictObject({ kind: z.enum(["systemd", "script", "system"]), init: z.string() }),
   image: z.strictObject({
     rootHash: Digest,
     salt: z.string(),

@@ -2,7 +2,7 @@ import { toText } from "../bytes/index.ts";
 import type { PlannedModule } from "../kernel/index.ts";
 import { type Candidate, candidateSteps } from "./candidates.ts";
 import type { ImageFacts } from "./image.ts";
-import { IMAGE_MOUNT, type LayoutOptions } from "./layouts/index.ts";
+import { IMAGE_MOUNT, type Layout, type LayoutOptions, NEW_ROOT } from "./layouts/index.ts";
 import { type MeasureOptions, withMeasurements } from "./measure.ts";
 import type { ModuleSelection, SelectionOptions } from "./select.ts";
 import { step } from "./step.ts";
@@ -31,7 +31,7 @@ export function compilePlan(
     step("failure", [options.onFailure, `after=${options.failureDelaySeconds}s`], ["set by on-failure"]),
     ...moduleSteps(selection),
     ...withMeasurements(candidateSteps(candidatesOf(image, options)), options.measure ?? NOT_MEASURED),
-    ...rootSteps(nextStage, options.skipNames),
+    ...rootSteps(nextStage, options.layout, options.skipNames),
   ];
   return { steps, drivers: selection.drivers, modules };
 }
@@ -87,24 +87,29 @@ function loadStep(verb: "modules" | "try-modules", modules: readonly PlannedModu
 }
 
 /** From the mounted image to the next stage's first instruction, in a root directory that it accepts. */
-function rootSteps(nextStage: NextStage, skipNames: readonly string[]): PlanStep[] {
+function rootSteps(nextStage: NextStage, layout: Layout, skipNames: readonly string[]): PlanStep[] {
   const skip = skipNames.length === 0 ? [] : [`skip=${skipNames.join(",")}`];
   const appended = "files that the loader or the network appended to the initrd";
-  const forward = step("forward", ["/lazyrd/new", ...skip], [appended]);
-  const leave = step("switch", ["/lazyrd/new", nextStage.init], ["the image's own init"]);
-  if (nextStage.kind === "systemd") {
+  const reason = nextStage.kind === "system" ? "the operating system's init" : "the image's own init";
+  return [
+    ...(layout.rootSteps?.() ?? rootOverImage(nextStage)),
+    ...(layout.hasReadOnlyRoot ? [] : [step("forward", [NEW_ROOT, ...skip], [appended])]),
+    step("switch", [NEW_ROOT, nextStage.init], [reason]),
+  ];
+}
+
+function rootOverImage({ kind }: NextStage): PlanStep[] {
+  if (kind === "system") {
+    const reason = "the image is the root directory; what is written is in memory";
+    return [step("overlay", [NEW_ROOT, `lower=${IMAGE_MOUNT}`], [reason])];
+  }
+  if (kind === "systemd") {
     const reason = "systemd accepts an overlay as its root directory, and frees it when it leaves";
-    return [step("overlay", ["/lazyrd/new", `lower=${IMAGE_MOUNT}`], [reason]), forward, leave];
+    return [step("overlay", [NEW_ROOT, `lower=${IMAGE_MOUNT}`], [reason])];
   }
   return [
     step("overlay", ["/lazyrd/overlay", `lower=${IMAGE_MOUNT}`], ["the image with a writable layer"]),
-    step(
-      "mount",
-      ["none", "/lazyrd/new", "tmpfs", "options=mode=0755"],
-      ["run-init and switch_root want a tmpfs as /"],
-    ),
-    step("graft", ["/lazyrd/overlay", "/lazyrd/new"], ["the image's content, spared when they empty the tmpfs"]),
-    forward,
-    leave,
+    step("mount", ["none", NEW_ROOT, "tmpfs", "options=mode=0755"], ["run-init and switch_root want a tmpfs as /"]),
+    step("graft", ["/lazyrd/overlay", NEW_ROOT], ["the image's content, spared when they empty the tmpfs"]),
   ];
 }

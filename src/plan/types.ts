@@ -20,6 +20,7 @@ export const VERBS = {
   signed: "opens the newest image whose root hash is signed by a key that the kernel trusts",
   measure: "extends the TPM with what was chosen, before it is used",
   mount: "mounts a file system",
+  move: "takes a mounted file system to another place",
   overlay: "a writable layer in memory over a read-only file system",
   graft: "shows a directory's entries in another directory",
   forward: "takes along what was appended to the initrd",
@@ -58,7 +59,9 @@ export type NextStage =
   /** systemd, and everything that accepts an overlay as "/". */
   | { readonly kind: "systemd"; readonly init: string }
   /** A script that ends in run-init or switch_root, which insist on a tmpfs as "/". */
-  | { readonly kind: "script"; readonly init: string };
+  | { readonly kind: "script"; readonly init: string }
+  /** The init of an operating system that is not left again. */
+  | { readonly kind: "system"; readonly init: string };
 
 export type FailureAction = "reboot" | "poweroff" | "panic";
 export type CorruptionAction = "panic" | "reboot" | "error";

@@ -17,6 +17,7 @@ address = "192.0.2.7/24"
 gateway = "192.0.2.1"
 dns = ["192.0.2.2"]
 keep-network = true
+root = "read-only"
 [first-stage]
 compression = "gzip"
 drivers = ["nvme", "sd_mod"]
@@ -141,6 +142,7 @@ describe("lazyrd.toml", () => {
         gateway: "192.0.2.1",
         dns: ["192.0.2.2"],
         "keep-network": true,
+        root: "read-only",
       },
       "first-stage": { compression: "gzip", drivers: ["nvme", "sd_mod"], accelerate: false, shell: "/bin/busybox" },
       image: {

@@ -8,11 +8,16 @@ const target = new Writer(PATH_MAX);
 const writable = new Writer(PATH_MAX);
 const options = new Writer(PATH_MAX);
 
+const COLON: u8 = 0x3a;
+
+/** Where the file system of memory is mounted while the overlay is made. */
+const WRITABLE: string = "/lazyrd/writable";
+
 /**
- * `overlay TARGET lower=PATH [size=LIMIT]`: the read-only file system at `lower` with a file system of memory on
- * top of it, at TARGET.
+ * `overlay TARGET lower=PATH[:PATH...] [size=LIMIT]`: the read-only file systems at `lower`, the first on top, with a
+ * file system of memory over them, at TARGET.
  *
- * The overlay holds both by itself, so the mounts it was made from are detached: when the next stage leaves the
+ * The overlay holds all of them by itself, so the mounts it was made from are detached: when the next stage leaves the
  * overlay, the kernel frees the memory and closes the image without anybody's help.
  */
 export function overlayStep(step: Step): bool {
@@ -22,7 +27,7 @@ export function overlayStep(step: Step): bool {
     problem("the plan's line lacks lower=");
     return false;
   }
-  if (!mountWritable(place, step.option("size"))) return false;
+  if (!mountWritable(step.option("size"))) return false;
 
   target.reset().text(place);
   let result = makeDirectory(target.path(), 0o755);
@@ -35,13 +40,24 @@ export function overlayStep(step: Step): bool {
   if (result < 0) return because(problem("cannot mount the overlay at ").text(place), result);
   outcome().text(place).literal(" over ").text(from);
   detachMount(writable.toText());
-  detachMount(from);
+  detachAll(from, place);
   return true;
 }
 
-/** The file system of memory that takes what is written: TARGET.writable, with the two folders an overlay needs. */
-function mountWritable(place: Text, size: Text | null): bool {
-  writable.reset().text(place).literal(".writable");
+/** Detaches what is mounted at the layers' places; not at the overlay's own, where by now the overlay is. */
+function detachAll(layers: Text, place: Text): void {
+  let from = 0;
+  for (let i = 0; i <= layers.length; i++) {
+    if (i < layers.length && layers.at(i) != COLON) continue;
+    const layer = layers.slice(from, i);
+    from = i + 1;
+    if (!layer.same(place)) detachMount(layer);
+  }
+}
+
+/** The file system of memory that takes what is written, with the two folders an overlay needs. */
+function mountWritable(size: Text | null): bool {
+  writable.reset().literal(WRITABLE);
   const base = writable.length;
   let result = makeDirectory(writable.path(), 0o755);
   if (result < 0) return because(problem("cannot make ").text(writable.toText()), result);

@@ -6,7 +6,6 @@ import {
   buildWithThreads,
   GENERATION_FILES,
   type InputFile,
-  LOCAL_FILES,
   OPTIONAL_FILES,
   OWN_NAMES,
   readGeneration,
@@ -18,7 +17,6 @@ import {
   nextTurn,
   OutputFolder,
   onInterrupt,
-  openSharedInput,
   packageFile,
   packageVersion,
   readInput,
@@ -33,14 +31,14 @@ import { type ImageFlags, openImageInputs, withImageFlags } from "../image-input
 import { startProgress } from "../progress.ts";
 import { addSigningOptions, readSigner, type SigningFlags } from "../signing.ts";
 import { printJson, printResult, printWarnings } from "../terminal.ts";
+import { type ContentFlags, openArchive } from "../tree-input.ts";
 import { readUkiInputs, type UkiFlags } from "../uki-inputs.ts";
 
 /** What an option that is about it implies. */
 const UKI = { uki: true };
 
-interface BuildFlags extends UkiFlags, SigningFlags, ImageFlags {
+interface BuildFlags extends UkiFlags, SigningFlags, ImageFlags, ContentFlags {
   readonly kernel: string;
-  readonly initrd: string;
   readonly modules?: string;
   readonly config?: string;
   readonly drivers?: string;
@@ -58,7 +56,8 @@ export function buildCommand(): Command {
         "everything else (EROFS on dm-verity), the plan that connects them, and a manifest. Needs no root.",
     )
     .requiredOption("-k, --kernel <file>", "the kernel, as installed in /boot")
-    .requiredOption("-i, --initrd <file>", "the initrd to split; it is only read")
+    .option("-i, --initrd <file>", "the initrd to split; it is only read")
+    .option("-t, --tree <path>", "instead: a folder, image or archive with an operating system (layouts system, usr)")
     .option("-m, --modules <folder>", "the kernel's modules (default: /lib/modules/RELEASE, then the initrd's own)")
     .option("-c, --config <file>", "settings (default: ./lazyrd.toml where there is one)")
     .option("-d, --drivers <set>", "storage drivers: generic, virtio, host, or names separated by commas")
@@ -95,7 +94,7 @@ async function buildWith(threads: Workforce, flags: BuildFlags): Promise<void> {
   const config = withImageFlags(readConfig(flags.config), flags);
   const kernel = { path: flags.kernel, bytes: readInput(flags.kernel, "the kernel") };
   const { release } = await inFile(flags.kernel, () => parseKernelImage(kernel.bytes));
-  const initrd = { path: flags.initrd, source: openSharedInput(flags.initrd, "the initrd") };
+  const initrd = await openArchive(flags);
   const imageInputs = await openImageInputs(config.image);
   const signer = readSigner(flags);
   const inputs = {
@@ -125,12 +124,12 @@ async function buildWith(threads: Workforce, flags: BuildFlags): Promise<void> {
   try {
     const result = await buildWithThreads(threads, inputs, output, progress.listener);
     // For `lazyrd boot --classic` only; no part of the generation.
-    output.link(LOCAL_FILES.classicInitrd, flags.initrd);
+    initrd.link(output);
     // The last moment to notice that somebody wants this to end.
     await nextTurn();
     output.commit();
     progress.end();
-    printWarnings([...imageInputs.warnings, ...result.warnings]);
+    printWarnings([...initrd.warnings, ...imageInputs.warnings, ...result.warnings]);
     if (flags.json) printJson(result.manifest);
     else printResult(summary(flags.output, initrd.source.size, result));
   } catch (error) {

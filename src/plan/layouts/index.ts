@@ -1,13 +1,18 @@
 import { memoryLayout } from "./memory.ts";
 import { networkLayout } from "./network.ts";
 import { partitionLayout } from "./partition.ts";
+import { systemLayout } from "./system.ts";
 import { type Layout, type LayoutName, type LocationSettings, NO_SETTINGS } from "./types.ts";
+import { usrLayout } from "./usr.ts";
 
 export * from "./types.ts";
-export { IMAGE_MOUNT } from "./verified.ts";
+export { FACTORY, FACTORY_DIRECTORIES } from "./usr.ts";
+export { IMAGE_MOUNT, NEW_ROOT } from "./verified.ts";
 
 const LAYOUTS: Readonly<Record<LayoutName, (settings: LocationSettings) => Layout>> = {
   partition: partitionLayout,
+  system: systemLayout,
+  usr: usrLayout,
   memory: memoryLayout,
   network: networkLayout,
 };

@@ -3,7 +3,7 @@ import type { ImageFacts } from "../image.ts";
 import type { CorruptionAction, PlanStep } from "../types.ts";
 
 /** Where an image can live (docs/layouts): what `layout` in lazyrd.toml may be. */
-export const LAYOUT_NAMES = ["partition", "memory", "network"] as const;
+export const LAYOUT_NAMES = ["partition", "system", "usr", "memory", "network"] as const;
 export type LayoutName = (typeof LAYOUT_NAMES)[number];
 
 /** [location] of lazyrd.toml; what is "" or empty is not set. A layout refuses what it has no use for. */
@@ -25,6 +25,8 @@ export interface LocationSettings {
   readonly dns: readonly string[];
   /** Leaves the interface to the next stage as it is. */
   readonly "keep-network": boolean;
+  /** What the root directory of an operating system is: "overlay" or "read-only". */
+  readonly root: string;
 }
 
 export const NO_SETTINGS: LocationSettings = {
@@ -38,6 +40,7 @@ export const NO_SETTINGS: LocationSettings = {
   gateway: "",
   dns: [],
   "keep-network": false,
+  root: "",
 };
 
 /** Where an image belongs once it is installed: for those who put it there. */
@@ -79,6 +82,14 @@ export interface Layout {
   readonly needsNetwork?: boolean;
   /** Where the kernel unpacks the image to, when it is to be in the initrd. */
   readonly initrdPath?: string;
+  /** What the image holds: an initrd, which finds the root file system (default), or an operating system. */
+  readonly continuesInto?: "initrd" | "system";
+  /** What the image's partitions are (Discoverable Partitions Specification); default: root. */
+  readonly designator?: "root" | "usr";
+  /** Nothing can be put into it: what was appended to the initrd is not taken along. */
+  readonly hasReadOnlyRoot?: boolean;
+  /** From the image at IMAGE_MOUNT to the root directory at NEW_ROOT, where that is not an overlay over the image. */
+  readonly rootSteps?: () => readonly PlanStep[];
   place(image: ImageFacts): ImagePlace;
   /** From the drivers at hand to the image, verified, at IMAGE_MOUNT. */
   steps(image: ImageFacts, options: LayoutOptions): readonly PlanStep[];

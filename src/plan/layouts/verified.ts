@@ -5,6 +5,8 @@ import type { LayoutOptions } from "./types.ts";
 
 /** Where every layout leaves the image. */
 export const IMAGE_MOUNT = "/lazyrd/image";
+/** Where the next stage's root directory is made. */
+export const NEW_ROOT = "/lazyrd/new";
 
 /**
  * Half of the kernel's usual 128 KiB. Programs are read here and there, not from end to end, and what is read without

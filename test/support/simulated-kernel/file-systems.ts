@@ -88,18 +88,23 @@ export class FileSystems {
    */
   #overlay(options: string): FileSystem {
     const given = new Map(options.split(",").map((option) => option.split("=", 2) as [string, string | undefined]));
-    const [lower, upper, work] = ["lowerdir", "upperdir", "workdir"].map((key) => this.#layer(given.get(key)));
-    if (lower === undefined || upper === undefined || work === undefined) throw new KernelFault("EINVAL");
+    const lowers =
+      given
+        .get("lowerdir")
+        ?.split(":")
+        .map((path) => this.#mounts.resolveDirectory(path)) ?? [];
+    const [upper, work] = ["upperdir", "workdir"].map((key) => this.#layer(given.get(key)));
+    if (lowers.length === 0 || upper === undefined || work === undefined) throw new KernelFault("EINVAL");
     if (given.size > 3 || upper.mount !== work.mount || upper.inode === work.inode) throw new KernelFault("EINVAL");
     if (upper.mount.readOnly) throw new KernelFault("EROFS");
-    const layers = [lower.inode.fileSystem, upper.inode.fileSystem];
+    const layers = [...lowers, upper].map(({ inode }) => inode.fileSystem);
     for (const layer of layers) layer.retain();
     const fileSystem = anonymousFileSystem("overlay", {
       onRelease: () => {
         for (const layer of layers) layer.release();
       },
     });
-    merge(fileSystem.root, lower.inode);
+    for (const lower of lowers.toReversed()) merge(fileSystem.root, lower.inode);
     merge(fileSystem.root, upper.inode);
     return fileSystem;
   }
@@ -174,7 +179,7 @@ function takeMetadata(inode: Inode, from: Pick<Inode, "permissions" | "uid" | "g
   inode.gid = from.gid;
 }
 
-/** Lays the directory `layer` over `directory`. */
+/** Lays the directory `layer` over `directory`: a device 0:0 says that a name is not there. */
 function merge(directory: DirectoryInode, layer: DirectoryInode): void {
   takeMetadata(directory, layer);
   for (const [name, inode] of layer.entries) {
@@ -182,11 +187,17 @@ function merge(directory: DirectoryInode, layer: DirectoryInode): void {
     if (inode instanceof DirectoryInode) {
       if (!(below instanceof DirectoryInode)) directory.entries.delete(name);
       merge(directory.directory(name), inode);
+    } else if (isWhiteout(inode)) {
+      directory.entries.delete(name);
     } else {
       directory.entries.delete(name);
       directory.link(name, copyOf(directory.fileSystem, inode));
     }
   }
+}
+
+function isWhiteout(inode: Inode): boolean {
+  return inode instanceof SpecialInode && inode.device.major === 0 && inode.device.minor === 0;
 }
 
 function copyOf(fileSystem: FileSystem, inode: Exclude<Inode, DirectoryInode>): Inode {

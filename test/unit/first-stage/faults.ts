@@ -93,9 +93,9 @@ export interface GoodBoot {
   readonly nextRoot: readonly string[];
 }
 
-export function goodBoot(story: Story): GoodBoot {
+export function goodBoot(story: Story, init = "/init"): GoodBoot {
   const boot = tell(story);
-  expect(boot.end).toEqual({ kind: "exec", path: "/init" });
+  expect(boot.end).toEqual({ kind: "exec", path: init });
   return { story, boot, nextRoot: nextRootOf(boot) };
 }
 
