@@ -34,6 +34,9 @@ const C_FLAGS = [
   "-fdata-sections",
   "-Wl,--gc-sections",
   "-Wl,--build-id=none",
+  // One program at a time: a fifth of its size.
+  "-flto",
+  "-flto-partition=one",
   // Code, constants and headers share pages, instead of each beginning on one of its own.
   "-Wl,-z,noseparate-code",
   // wasm-rt.h lies among the system's headers, behind those of musl.
