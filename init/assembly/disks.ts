@@ -65,9 +65,15 @@ export function findNode(node: Writer): bool {
   return false;
 }
 
-/** The disks that were gone through, for a report. */
+/** The devices that were gone through, for a report. */
 export function disksSeen(): Text {
+  if (seen.length == 0) seen.literal("none");
   return seen.toText();
+}
+
+/** The same, to add to. */
+export function seenDevices(): Writer {
+  return seen;
 }
 
 /** Looks once at every disk for the partition with this GUID; true leaves its node in `node`. */

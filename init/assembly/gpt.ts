@@ -81,6 +81,16 @@ export class PartitionTable {
     return memory.compare(this.entry + ENTRY_UNIQUE_GUID, guid, GUID_SIZE) == 0;
   }
 
+  /** Labels are UTF-16; one with other characters than ASCII's is none that a plan can name. */
+  hasLabel(text: Text): bool {
+    if (text.length > LABEL_CHARACTERS) return false;
+    for (let i = 0; i < LABEL_CHARACTERS; i++) {
+      if (load<u16>(this.entry + (<usize>i << 1), ENTRY_LABEL) != <u16>text.at(i)) return false;
+      if (i >= text.length) return true;
+    }
+    return true;
+  }
+
   /** Writes the label behind what is in `output`; nothing when it has other characters than ASCII's. */
   writeLabel(output: Writer): void {
     const before = output.length;

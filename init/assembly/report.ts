@@ -89,7 +89,7 @@ function errorName(errno: i32): string {
     case 20: return "not a directory (ENOTDIR)";
     case 21: return "is a directory (EISDIR)";
     case kernel.EINVAL: return "invalid argument (EINVAL)";
-    case 25: return "not supported by this device (ENOTTY)";
+    case kernel.ENOTTY: return "not supported by this device (ENOTTY)";
     case 28: return "no space left (ENOSPC)";
     case 30: return "read-only (EROFS)";
     case kernel.ENAMETOOLONG: return "name too long (ENAMETOOLONG)";
@@ -97,7 +97,7 @@ function errorName(errno: i32): string {
     case kernel.ELOOP: return "too many symbolic links (ELOOP)";
     case 65: return "an algorithm that this kernel does not have (ENOPKG)";
     case 74: return "not a valid signature (EBADMSG)";
-    case 95: return "not supported (EOPNOTSUPP)";
+    case kernel.EOPNOTSUPP: return "not supported (EOPNOTSUPP)";
     case 99: return "address not available (EADDRNOTAVAIL)";
     case 100: return "network is down (ENETDOWN)";
     case 101: return "network is unreachable (ENETUNREACH)";

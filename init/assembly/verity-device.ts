@@ -1,12 +1,12 @@
+import { addTarget, beginTable, createDevice, loadTable, openDeviceMapper, removeDevice, resumeDevice } from "./device-mapper";
 import { noteChoice } from "./choices";
-import { createDevice, loadTable, openDeviceMapper, removeDevice, resumeDevice } from "./device-mapper";
 import { addDevice, Device } from "./devices";
 import { writeFile } from "./files";
 import * as kernel from "./kernel";
+import { noteMapped } from "./mapped-devices";
 import { Step } from "./plan";
 import { because, outcome, problem } from "./report";
 import { PATH_MAX, Text, Writer } from "./text";
-import { Made, noteMade } from "./undo";
 import { firstBlockMatches, VERITY_BLOCK_SIZE } from "./verity-path";
 
 const TABLE_CAPACITY: i32 = 2048;
@@ -14,7 +14,6 @@ const TABLE_CAPACITY: i32 = 2048;
 /** BLKGETSIZE64 of <linux/fs.h>: a device's size in bytes as u64. */
 const BLKGETSIZE64: u32 = 0x80081272;
 
-const opened: Text[] = [];
 const table = new Writer(TABLE_CAPACITY);
 const node = new Writer(PATH_MAX);
 const uuid = new Writer(128);
@@ -52,15 +51,16 @@ export function openImage(image: VerityImage, step: Step): Device | null {
   const minor = createDevice(name, uuidOf(image).toText());
   if (minor < 0) return refused(problem("cannot make the device ").text(name), minor);
   writeTable(image, step);
-  result = loadTable(name, "verity", table, image.blocks * VERITY_BLOCK_SIZE);
+  beginTable();
+  addTarget("verity", image.blocks * VERITY_BLOCK_SIZE, table);
+  result = loadTable(name);
   if (result >= 0) result = resumeDevice(name);
   if (result < 0) {
     removeDevice(name);
     if (image.signatureKey.length == 0) return refused(problem("the kernel refused the verity table: ").text(table.toText()), result);
     return refused(problem("the kernel does not accept the signature of the root hash ").text(image.rootHash), result);
   }
-  opened.push(name);
-  noteMade(new MadeVerityDevice(name));
+  noteMapped(name);
   setReadAhead(step, minor);
   noteChoice(name, image.rootHash);
   const device = addDevice(name, node.reset().literal("/dev/dm-").number(minor).toText());
@@ -71,22 +71,6 @@ export function openImage(image: VerityImage, step: Step): Device | null {
 function refused(description: Writer, negatedErrno: i32): Device | null {
   because(description, negatedErrno);
   return null;
-}
-
-@final
-class MadeVerityDevice extends Made {
-  override takeBack(): i32 {
-    opened.pop(); // what was made last is taken back first
-    return removeDevice(this.what);
-  }
-}
-
-/**
- * Has the kernel take down the verity devices when the last file system on them is unmounted, so that nothing of
- * the first stage holds the image's disk once the boot has left the image.
- */
-export function releaseVerityDevices(): void {
-  for (let i = 0; i < opened.length; i++) removeDevice(opened[i]);
 }
 
 /** The target's parameters, in `table`. */

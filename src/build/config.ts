@@ -39,6 +39,8 @@ const Config = z.strictObject({
   location: z
     .strictObject({
       device: z.string().default(""),
+      "file-system": z.string().default(""),
+      folder: z.string().default(""),
       previous: z.array(z.string().min(1)).default([]),
       urls: z.array(z.string()).default([]),
       disk: z.enum(["", "first", "last"]).default(""),

@@ -24,6 +24,7 @@ const Transformation = z.strictObject({
 /** Where the image belongs on a machine (docs/layouts). */
 const Place = z.discriminatedUnion("kind", [
   z.strictObject({ kind: z.literal("partitions") }),
+  z.strictObject({ kind: z.literal("file"), device: z.string(), fileSystem: z.string(), path: z.string() }),
   z.strictObject({ kind: z.literal("initrd"), path: z.string() }),
   z.strictObject({ kind: z.literal("http"), urls: z.array(z.string()).readonly() }),
 ]);

@@ -30,6 +30,11 @@ export const FEATURES = {
   overlay: { symbol: "CONFIG_OVERLAY_FS", module: "overlay", purpose: "a writable layer over the image" },
   loop: { symbol: "CONFIG_BLK_DEV_LOOP", module: "loop", purpose: "images that are files" },
   vlan: { symbol: "CONFIG_VLAN_8021Q", module: "8021q", purpose: "an image behind a VLAN" },
+  ext4: { symbol: "CONFIG_EXT4_FS", module: "ext4", purpose: "images on ext4" },
+  vfat: { symbol: "CONFIG_VFAT_FS", module: "vfat", purpose: "images on FAT" },
+  "fat-codepage": { symbol: "CONFIG_NLS_CODEPAGE_437", module: "nls_cp437", purpose: "names on FAT" },
+  xfs: { symbol: "CONFIG_XFS_FS", module: "xfs", purpose: "images on XFS" },
+  btrfs: { symbol: "CONFIG_BTRFS_FS", module: "btrfs", purpose: "images on btrfs" },
   sha256: { symbol: "CONFIG_CRYPTO_SHA256", module: "crypto-sha256", purpose: "the hash of dm-verity" },
 } as const satisfies Readonly<Record<string, Feature>>;
 

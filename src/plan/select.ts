@@ -56,7 +56,8 @@ export function selectModules(
   options: SelectionOptions,
   config?: KernelConfig,
 ): ModuleSelection {
-  const facts = { needs: knownNeeds(config) };
+  // Layouts mount FAT with character sets of their own choice, not with the kernel's.
+  const facts = { needs: knownNeeds(config).filter(({ module }) => module !== "vfat") };
   const accelerators = planModules(database, options.accelerate ? hashAccelerators(database) : [], facts);
   const early = options.preload && nextStage !== undefined ? earlyModules(nextStage) : [];
   const features = requireFeatures(database, [...FEATURES, ...options.layout.features], config).flatMap(
@@ -67,7 +68,8 @@ export function selectModules(
     ...driverModules(database, options.drivers, driverPurposes(options.layout)),
   ]);
   const measuring = options.measure?.when ?? "never";
-  const required = planModules(database, [...features, ...unconditional, ...tpmModules(measuring)], {
+  const wishes = [...features, ...(options.layout.modules ?? []), ...unconditional, ...tpmModules(measuring)];
+  const required = planModules(database, wishes, {
     ...facts,
     loaded: accelerators.modules.map((module) => module.name),
   });

@@ -8,6 +8,8 @@ layout = "memory"
 
 [location]
 device = "LABEL=boot"
+file-system = "ext4"
+folder = "/images"
 previous = ["41", "40"]
 urls = ["http://boot.example/"]
 disk = "first"
@@ -133,6 +135,8 @@ describe("lazyrd.toml", () => {
       layout: "memory",
       location: {
         device: "LABEL=boot",
+        "file-system": "ext4",
+        folder: "/images",
         previous: ["41", "40"],
         urls: ["http://boot.example/"],
         disk: "first",

@@ -1,6 +1,6 @@
 import { addDevice } from "../devices";
 import * as kernel from "../kernel";
-import { attachLoop } from "../loop-device";
+import { attachLoop, LARGEST_BLOCK } from "../loop-device";
 import { Step } from "../plan";
 import { because, outcome, problem } from "../report";
 import { Stat } from "../stat";
@@ -25,20 +25,20 @@ export function loopStep(step: Step): bool {
   }
   const descriptor = kernel.openat(kernel.AT_FDCWD, file.reset().text(place).path(), kernel.O_RDONLY | kernel.O_CLOEXEC, 0);
   if (descriptor < 0) return because(problem("cannot open ").text(place), descriptor);
-  const attached = largeEnough(descriptor, place, offset, size) && attach(name, descriptor, offset, size);
+  const attached = isLargeEnough(descriptor, place, offset, size) && attach(name, descriptor, offset, size);
   kernel.close(descriptor);
   if (attached) outcome().text(name).literal(" is ").text(node.toText()).literal(", ").text(place);
   return attached;
 }
 
 function attach(name: Text, descriptor: i32, offset: i64, size: i64): bool {
-  if (!attachLoop(descriptor, offset, max<i64>(size, 0), node)) return false;
+  if (!attachLoop(descriptor, offset, max<i64>(size, 0), LARGEST_BLOCK, node)) return false;
   addDevice(name, node.toText());
   return true;
 }
 
 /** A loop device would take a file that was cut off, and be as short. */
-function largeEnough(descriptor: i32, place: Text, offset: i64, size: i64): bool {
+export function isLargeEnough(descriptor: i32, place: Text, offset: i64, size: i64): bool {
   const result = stat.read(descriptor, path(""));
   if (result < 0) return because(problem("cannot tell the size of ").text(place), result);
   if (!stat.isRegular) {

@@ -1,12 +1,12 @@
 import { DirectoryReader, makeDirectory } from "../files";
 import * as kernel from "../kernel";
+import { releaseMappedDevices } from "../mapped-devices";
 import { Step } from "../plan";
 import { because, compose, INFO, problem, say } from "../report";
 import { Stat } from "../stat";
 import { PATH_MAX, Text, Writer, path } from "../text";
 import { timelineStart, writeTimeline } from "../timeline";
 import { modulesLoaded } from "./modules";
-import { releaseVerityDevices } from "../verity-device";
 import { releaseNetwork } from "./network";
 
 /** The file systems of the kernel's interfaces, which go along into every root; the way to the kernel log is the last. */
@@ -30,7 +30,7 @@ let oldFileSystem: u64 = 0;
 export function switchStep(step: Step): bool {
   const root = step.word(1);
   const program = step.word(2);
-  releaseVerityDevices();
+  releaseMappedDevices();
   if (NETWORK != 0) releaseNetwork();
   const written = writeTimeline();
   if (written < 0) return because(problem("cannot write /run/lazyrd/timeline.json"), written);

@@ -8,20 +8,22 @@ const BLOCK_BYTES = 4096;
 const DEVICE = "image";
 
 /** The part of an image's file from the data on, in whole blocks: hashes, and what may come behind them. */
-function usedPart(image: ImageFacts): { readonly offsetBytes: number; readonly sizeBytes: number } {
+function usedPart(image: ImageFacts): string[] {
   const behind = image.sizeBytes - image.dataOffsetBytes;
-  return { offsetBytes: image.dataOffsetBytes, sizeBytes: behind - (behind % BLOCK_BYTES) };
+  return [`offset=${image.dataOffsetBytes}`, `size=${behind - (behind % BLOCK_BYTES)}`];
 }
 
 /** The steps that open an image out of a file: one device from its data on, with the hashes behind them. */
 export function fileSteps(path: string, image: ImageFacts, options: LayoutOptions): PlanStep[] {
-  const { offsetBytes, sizeBytes } = usedPart(image);
-  const loop = step(
-    "loop",
-    [DEVICE, path, `offset=${offsetBytes}`, `size=${sizeBytes}`],
-    ["EROFS can be mounted from a file, but not checked by dm-verity then"],
-  );
-  return [loop, verityOnOneDevice(DEVICE, image, options)];
+  const why = "EROFS can be mounted from a file, but not checked by dm-verity then";
+  return [step("loop", [DEVICE, path, ...usedPart(image)], [why]), verityOnOneDevice(DEVICE, image, options)];
+}
+
+/** The same for a file on `device`, whose file system is not needed afterwards. */
+export function mappedFileSteps(path: string, device: string, image: ImageFacts, options: LayoutOptions): PlanStep[] {
+  const why = "the image's blocks, read from the device itself: nothing keeps its file system busy";
+  const map = step("map", [DEVICE, path, `device=${device}`, ...usedPart(image)], [why]);
+  return [map, verityOnOneDevice(DEVICE, image, options)];
 }
 
 /** The step that opens an image whose device begins with the data. */

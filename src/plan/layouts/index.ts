@@ -1,3 +1,4 @@
+import { bootLayout, espLayout } from "./boot.ts";
 import { memoryLayout } from "./memory.ts";
 import { networkLayout } from "./network.ts";
 import { partitionLayout } from "./partition.ts";
@@ -13,6 +14,8 @@ const LAYOUTS: Readonly<Record<LayoutName, (settings: LocationSettings) => Layou
   partition: partitionLayout,
   system: systemLayout,
   usr: usrLayout,
+  boot: bootLayout,
+  esp: espLayout,
   memory: memoryLayout,
   network: networkLayout,
 };

@@ -1,16 +1,20 @@
-import type { FeatureName } from "../../kernel/index.ts";
+import type { FeatureName, WantedModule } from "../../kernel/index.ts";
 import type { ImageFacts } from "../image.ts";
 import type { CorruptionAction, PlanStep } from "../types.ts";
 
 /** Where an image can live (docs/layouts): what `layout` in lazyrd.toml may be. */
-export const LAYOUT_NAMES = ["partition", "system", "usr", "memory", "network"] as const;
+export const LAYOUT_NAMES = ["partition", "boot", "esp", "system", "usr", "memory", "network"] as const;
 export type LayoutName = (typeof LAYOUT_NAMES)[number];
 
 /** [location] of lazyrd.toml; what is "" or empty is not set. A layout refuses what it has no use for. */
 export interface LocationSettings {
   /** The file system that holds the image: "UUID=...", "LABEL=...", "PARTTYPE=esp" and so on. */
   readonly device: string;
-  /** Folders of generations whose images are taken when this one's does not open, in this order. */
+  /** Its type, for the layout that cannot know it: "ext4", "vfat", "xfs", "btrfs". */
+  readonly "file-system": string;
+  /** Where in it the images are. */
+  readonly folder: string;
+  /** Generations of which the images are tried when the own one cannot be used, the newest first. */
   readonly previous: readonly string[];
   /** HTTP servers that have it, in the order in which they are asked; one that ends in "/" has it by its own name. */
   readonly urls: readonly string[];
@@ -31,6 +35,8 @@ export interface LocationSettings {
 
 export const NO_SETTINGS: LocationSettings = {
   device: "",
+  "file-system": "",
+  folder: "",
   previous: [],
   urls: [],
   disk: "",
@@ -47,6 +53,8 @@ export const NO_SETTINGS: LocationSettings = {
 export type ImagePlace =
   /** On partitions of its own, with the GUIDs that its partition table has. */
   | { readonly kind: "partitions" }
+  /** A file on a file system that is there already: which one, of what type, and the file's path on it. */
+  | { readonly kind: "file"; readonly device: string; readonly fileSystem: string; readonly path: string }
   /** In the initrd itself, where the kernel unpacks it to this path. */
   | { readonly kind: "initrd"; readonly path: string }
   /** On these servers. */
@@ -76,6 +84,8 @@ export interface Layout {
   readonly features: readonly FeatureName[];
   /** Whether images that were not known when the plan was made can be found there. */
   readonly findsSignedImages: boolean;
+  /** Modules besides those of the features. */
+  readonly modules?: readonly WantedModule[];
   /** Whether the image is behind a driver of local storage. */
   readonly needsDrivers: boolean;
   /** Whether the first stage needs a network, and drivers of its interfaces. */

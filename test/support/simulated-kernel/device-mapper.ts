@@ -27,7 +27,8 @@ const ALIGNMENT = 8;
 export type CheckRootHash = (rootHash: string, signature: Uint8Array) => ErrnoName | undefined;
 
 interface Table {
-  readonly target: VerityDevice;
+  /** What it shows, and of dm-verity how that is checked. */
+  readonly target: ByteSource & { readonly target: Partial<VerityTarget> };
   /** Devices that it keeps open. */
   readonly holds: readonly BlockDevice[];
   /** As it was loaded. */
@@ -51,7 +52,7 @@ export class MappedDevice {
   }
 }
 
-/** drivers/md/dm-ioctl.c, with the one target that matters here. */
+/** drivers/md/dm-ioctl.c, with the two targets that matter here. */
 export class DeviceMapper {
   readonly devices = new Map<string, MappedDevice>();
   /** Those that were removed again among them. */
@@ -113,21 +114,48 @@ export class DeviceMapper {
   }
 
   #load(device: MappedDevice, count: number, flags: number, payload: Uint8Array): void {
-    const spec = DmTargetSpec.parse(payload);
-    const text = Buffer.from(payload.subarray(DmTargetSpec.size)).toString("latin1");
-    const end = text.indexOf("\0");
-    if (end < 0 || spec.next < DmTargetSpec.size + end + 1 || spec.next % ALIGNMENT !== 0)
-      throw new KernelFault("EINVAL");
-    if (count !== 1 || spec.sector_start !== 0n) throw new KernelFault("EINVAL");
-    if (spec.target_type !== "verity" || !this.hasVerity) throw new KernelFault("EINVAL");
     // dm-verity-target.c: "Device must be readonly"
     if ((flags & DM_READONLY_FLAG) === 0) throw new KernelFault("EINVAL");
-    const parameters = text.slice(0, end);
-    const { target, holds } = this.#verityTarget(parameters);
-    if (spec.length !== BigInt(target.size / SECTOR_SIZE)) throw new KernelFault("EINVAL");
+    const targets: (Pick<Table, "target" | "holds"> & { parameters: string })[] = [];
+    let sector = 0;
+    for (let at = 0; targets.length < count; ) {
+      const spec = DmTargetSpec.parse(payload.subarray(at));
+      const text = Buffer.from(payload.subarray(at + DmTargetSpec.size)).toString("latin1");
+      const end = text.indexOf("\0");
+      if (end < 0 || spec.next < DmTargetSpec.size + end + 1 || spec.next % ALIGNMENT !== 0)
+        throw new KernelFault("EINVAL");
+      if (spec.sector_start !== BigInt(sector)) throw new KernelFault("EINVAL");
+      const parameters = text.slice(0, end);
+      targets.push({ ...this.#targetOf(spec.target_type, parameters, Number(spec.length) * SECTOR_SIZE), parameters });
+      sector += Number(spec.length);
+      at += spec.next;
+    }
+    const [first] = targets;
+    if (first === undefined || (targets.length > 1 && first.target instanceof VerityDevice))
+      throw new KernelFault("EINVAL");
+    const holds = targets.flatMap((target) => target.holds);
     for (const held of holds) held.open();
-    device.inactive = { target, holds, parameters };
+    const target = targets.length === 1 ? first.target : joined(targets.map((part) => part.target));
+    device.inactive = { target, holds, parameters: targets.map((part) => part.parameters).join("\n") };
     device.block ??= this.#announce(device);
+  }
+
+  #targetOf(type: string, parameters: string, size: number): Pick<Table, "target" | "holds"> {
+    if (type === "linear") return this.#linearTarget(parameters, size);
+    if (type !== "verity" || !this.hasVerity) throw new KernelFault("EINVAL");
+    const verity = this.#verityTarget(parameters);
+    if (size !== verity.target.size) throw new KernelFault("EINVAL");
+    return verity;
+  }
+
+  /** drivers/md/dm-linear.c: "DEVICE SECTOR". */
+  #linearTarget(parameters: string, size: number): Pick<Table, "target" | "holds"> {
+    const [path, sector] = parameters.split(" ");
+    const device = this.#lookUp(path);
+    const start = Number(sector) * SECTOR_SIZE;
+    if (!Number.isSafeInteger(start) || start + size > device.content.size) throw new KernelFault("EINVAL");
+    const read = (offset: number, length: number) => device.content.read(start + offset, length);
+    return { target: { size, read, target: {} }, holds: [device] };
   }
 
   #announce(device: MappedDevice): BlockDevice {
@@ -230,4 +258,20 @@ export class DeviceMapper {
     for (const table of [device.active, device.inactive]) for (const held of table?.holds ?? []) held.close();
     if (device.block !== undefined) this.#blockDevices.remove(device.block);
   }
+}
+
+/** Sources one behind the other. */
+function joined(parts: readonly ByteSource[]): Table["target"] {
+  const read = (offset: number, length: number): Uint8Array => {
+    const bytes = new Uint8Array(length);
+    let start = 0;
+    for (const part of parts) {
+      const from = Math.max(offset, start);
+      const to = Math.min(offset + length, start + part.size);
+      if (from < to) bytes.set(part.read(from - start, to - from), from - offset);
+      start += part.size;
+    }
+    return bytes;
+  };
+  return { size: parts.reduce((size, part) => size + part.size, 0), read, target: {} };
 }

@@ -6,6 +6,7 @@ import { KernelFault } from "./errno.ts";
 import {
   type Content,
   DirectoryInode,
+  type Extent,
   FileInode,
   FileSystem,
   type Inode,
@@ -32,6 +33,14 @@ const BUILT_IN = ["ramfs", "tmpfs", "proc", "sysfs", "devtmpfs"];
 /** What mount(2) takes as one text for a tmpfs, and that a person may write into a plan. */
 const TMPFS_OPTION = /^(mode=0?[0-7]{3,4}|size=\d+[kmg%]?|nr_inodes=\d+[kmg]?)$/i;
 
+/** Types whose own format nobody here reads. */
+const VOLUMES = ["ext4", "xfs", "vfat", "btrfs"];
+
+export interface Volume {
+  readonly type: string;
+  readonly files: Readonly<Record<string, readonly Extent[]>>;
+}
+
 let lastAnonymous = 0;
 
 /** A file system without a device: its number is the next free one. */
@@ -44,6 +53,7 @@ export class FileSystems {
   readonly #types = new Set(BUILT_IN);
   /** Those of which there is only one. */
   readonly #single: Readonly<Record<string, FileSystem>>;
+  readonly #volumes = new Map<string, Volume>();
   readonly #blockDevices: BlockDevices;
   readonly #mounts: MountNamespace;
 
@@ -62,7 +72,34 @@ export class FileSystems {
     if (!this.#types.has(type)) throw new KernelFault("ENODEV");
     if (type === "overlay") return this.#overlay(options);
     if (type === "erofs") return this.#erofs(source, options);
-    return this.#single[type] ?? memoryFileSystem(type, options);
+    const volume = VOLUMES.includes(type) ? this.#volume(type, source) : undefined;
+    return volume ?? this.#single[type] ?? memoryFileSystem(type, options);
+  }
+
+  /** What a device holds as a file system of some other kind: files, and where they stand. */
+  addVolume(device: string, volume: Volume): void {
+    this.#volumes.set(`/dev/${device}`, volume);
+  }
+
+  #volume(type: string, source: string): FileSystem {
+    const { inode } = this.#mounts.resolve(source);
+    if (inode.kind !== "block-device") throw new KernelFault("ENOTBLK");
+    const volume = this.#volumes.get(source);
+    if (volume?.type !== type) throw new KernelFault("EINVAL");
+    const device = this.#blockDevices.get(inode.device);
+    device.open();
+    const fileSystem = new FileSystem(type, device.number, { readOnly: true, onRelease: () => device.close() });
+    for (const [path, extents] of Object.entries(volume.files)) {
+      const size = extents.reduce((end, { logical, length }) => Math.max(end, logical + length), 0);
+      const read = (): Uint8Array => {
+        const bytes = new Uint8Array(size);
+        for (const { logical, physical, length } of extents) bytes.set(device.content.read(physical, length), logical);
+        return bytes;
+      };
+      const file = fileSystem.root.put(path, new FileInode(fileSystem, 0o644, { size, read }));
+      file.extents = extents;
+    }
+    return fileSystem;
   }
 
   #erofs(source: string, options: string): FileSystem {

@@ -131,9 +131,20 @@ export class DirectoryInode extends BaseInode {
   }
 }
 
+/** A part of a file on its device. Bytes. */
+export interface Extent {
+  readonly logical: number;
+  readonly physical: number;
+  readonly length: number;
+  /** FIEMAP_EXTENT_* */
+  readonly flags?: number;
+}
+
 export class FileInode extends BaseInode {
   readonly kind = "file";
   readonly content: Content;
+  /** Where it stands, for file systems that tell. */
+  extents?: readonly Extent[];
 
   constructor(fileSystem: FileSystem, permissions = 0o644, content: Content = new MemoryContent()) {
     super(fileSystem, permissions);

@@ -69,6 +69,23 @@ export const LO_FLAGS_READ_ONLY = 1;
 export const LO_FLAGS_AUTOCLEAR = 4;
 export const LOOP_MAJOR = 7;
 
+/** linux/fiemap.h */
+export const Fiemap = struct("fiemap", 32, {
+  fm_start: u64(0),
+  fm_length: u64(8),
+  fm_mapped_extents: u32(20),
+  fm_extent_count: u32(24),
+});
+export const FiemapExtent = struct("fiemap_extent", 56, {
+  fe_logical: u64(0),
+  fe_physical: u64(8),
+  fe_length: u64(16),
+  fe_flags: u32(40),
+});
+export const FS_IOC_FIEMAP = 0xc020660b;
+export const FIBMAP = 1;
+export const FIGETBSZ = 2;
+
 /** linux/stat.h */
 export const Statx = struct("statx", 256, {
   stx_mask: u32(0),

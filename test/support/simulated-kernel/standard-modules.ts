@@ -24,6 +24,12 @@ export function standardModules(disk?: Disk): Modules {
       },
     },
     loop: { onLoad: (kernel) => kernel.addCharacterDevice("loop-control", DEVICE_NUMBERS.loopControl) },
+    ...Object.fromEntries(
+      ["ext4", "xfs", "vfat", "btrfs"].map((type): [string, Modules[string]] => [
+        type,
+        { onLoad: (kernel) => kernel.fileSystems.register(type) },
+      ]),
+    ),
     overlay: { onLoad: (kernel) => kernel.fileSystems.register("overlay") },
     virtio_ring: {},
     virtio_pci: {

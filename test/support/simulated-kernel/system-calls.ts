@@ -4,7 +4,7 @@ import { call, type SystemCall } from "./call.ts";
 import { Ended } from "./ends.ts";
 import { KernelFault } from "./errno.ts";
 import { MAGIC } from "./file-systems.ts";
-import { DirectoryInode, FileInode, type Inode, SpecialInode, SymlinkInode } from "./inodes.ts";
+import { DirectoryInode, type Extent, FileInode, type Inode, SpecialInode, SymlinkInode } from "./inodes.ts";
 import type { SimulatedKernel } from "./kernel.ts";
 import * as linux from "./layout.ts";
 import type { Place } from "./mounts.ts";
@@ -195,6 +195,7 @@ function deviceCalls(kernel: SimulatedKernel): Record<string, SystemCall> {
       const file = descriptors.get(descriptor);
       if (file instanceof OpenLoopControl && request === linux.LOOP_CTL_GET_FREE) return kernel.loopDevices.getFree();
       if (file instanceof OpenConsole && request >>> 0 === linux.TIOCSCTTY) return 0;
+      if (file instanceof OpenRegularFile) return extentsIoctl(file.inode, request >>> 0, buffer);
       if (file instanceof OpenDeviceMapper) kernel.deviceMapper.ioctl(request >>> 0, buffer);
       else if (file instanceof OpenBlockDevice && request >>> 0 === linux.BLKGETSIZE64) {
         Buffer.from(buffer.buffer, buffer.byteOffset, buffer.length).writeBigUInt64LE(BigInt(file.device.content.size));
@@ -214,6 +215,39 @@ function deviceCalls(kernel: SimulatedKernel): Record<string, SystemCall> {
       return 0;
     }),
   };
+}
+
+/** FAT knows no FIEMAP. */
+const BLOCK_BYTES = 512;
+
+/** How a file's places on its device are asked for. */
+function extentsIoctl({ extents, fileSystem }: FileInode, request: number, buffer: Uint8Array): number {
+  const view = new DataView(buffer.buffer, buffer.byteOffset, buffer.length);
+  const isFat = fileSystem.type === "vfat";
+  if (extents === undefined) throw new KernelFault("ENOTTY");
+  if (request === linux.FS_IOC_FIEMAP && !isFat) {
+    const { fm_start, fm_length, fm_extent_count } = linux.Fiemap.parse(buffer);
+    const inside = ({ logical, length }: Extent) => logical < fm_start + fm_length && logical + length > fm_start;
+    const found = extents.filter(inside).slice(0, fm_extent_count);
+    for (const [index, { logical, physical, length, flags = 0 }] of found.entries()) {
+      const at = linux.Fiemap.size + index * linux.FiemapExtent.size;
+      linux.FiemapExtent.write(buffer, at, {
+        fe_logical: BigInt(logical),
+        fe_physical: BigInt(physical),
+        fe_length: BigInt(length),
+        fe_flags: flags,
+      });
+    }
+    view.setUint32(20, found.length, true);
+    return 0;
+  }
+  if (request === linux.FIGETBSZ) view.setUint32(0, BLOCK_BYTES, true);
+  else if (request === linux.FIBMAP) {
+    const at = view.getUint32(0, true) * BLOCK_BYTES;
+    const extent = extents.find(({ logical, length }) => logical <= at && at < logical + length);
+    view.setUint32(0, extent === undefined ? 0 : (extent.physical + at - extent.logical) / BLOCK_BYTES, true);
+  } else throw new KernelFault(isFat ? "EOPNOTSUPP" : "ENOTTY");
+  return 0;
 }
 
 function processCalls(kernel: SimulatedKernel): Record<string, SystemCall> {
