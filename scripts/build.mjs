@@ -39,6 +39,8 @@ const C_FLAGS = [
   "-flto-partition=one",
   // Code, constants and headers share pages, instead of each beginning on one of its own.
   "-Wl,-z,noseparate-code",
+  // Nothing is relocated in a static program.
+  "-Wl,-z,norelro",
   // wasm-rt.h lies among the system's headers, behind those of musl.
   "-idirafter",
   "/usr/include",

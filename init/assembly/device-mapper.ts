@@ -30,7 +30,7 @@ const DM_TABLE_LOAD: u32 = 0xc138fd09;
 
 const SECTOR_SIZE: i64 = 512;
 /** Room for the table of a file in many pieces. */
-const REQUEST_CAPACITY: i32 = 64 * 1024;
+const REQUEST_CAPACITY: i32 = 32 * 1024;
 /** Of requests without a table. */
 const SMALL_REQUEST: i32 = 512;
 

@@ -23,10 +23,10 @@ const FIBMAP: u32 = 1;
 const FIGETBSZ: u32 = 2;
 
 /** As many as the table of a mapped device has room for (device-mapper.ts). */
-const MOST_EXTENTS: i32 = 768;
+const MOST_EXTENTS: i32 = 384;
 const BUFFER_SIZE: i32 = FIEMAP_HEADER + MOST_EXTENTS * FIEMAP_EXTENT;
 
-const buffer = memory.data(43040);
+const buffer = memory.data(21536);
 const number = memory.data(8);
 const starts = new StaticArray<i64>(MOST_EXTENTS);
 const lengths = new StaticArray<i64>(MOST_EXTENTS);

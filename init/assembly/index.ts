@@ -10,6 +10,7 @@ import * as kernel from "./kernel";
 import { parsePlan, PLAN_HEADER, Step } from "./plan";
 import { because, compose, ERROR, INFO, outcome, problem, say } from "./report";
 import { hasShell, openShell } from "./shell";
+import { checkStep } from "./steps/check";
 import { coldplugStep } from "./steps/coldplug";
 import { deviceStep } from "./steps/device";
 import { fetchStep } from "./steps/fetch";
@@ -97,6 +98,7 @@ function carryOut(step: Step): bool {
   if (verb.equals("verity")) return verityStep(step);
   if (verb.equals("signed")) return signedStep(step);
   if (verb.equals("measure")) return measureStep(step);
+  if (verb.equals("check")) return checkStep(step);
   if (verb.equals("mount")) return mountStep(step);
   if (verb.equals("move")) return moveStep(step);
   if (verb.equals("unmount")) return unmountStep(step);

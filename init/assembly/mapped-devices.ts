@@ -7,8 +7,7 @@ const mapped: Text[] = [];
 @final
 class MadeMappedDevice extends Made {
   override takeBack(): i32 {
-    mapped.pop(); // what was made last is taken back first
-    return removeDevice(this.what);
+    return isThere(this.what) ? removeMapped(this.what) : 0;
   }
 }
 
@@ -16,6 +15,17 @@ class MadeMappedDevice extends Made {
 export function noteMapped(name: Text): void {
   mapped.push(name);
   noteMade(new MadeMappedDevice(name));
+}
+
+/** Takes a mapped device away; 0 or -errno. */
+export function removeMapped(name: Text): i32 {
+  for (let i = mapped.length - 1; i >= 0; i--) if (mapped[i].same(name)) mapped.splice(i, 1);
+  return removeDevice(name);
+}
+
+function isThere(name: Text): bool {
+  for (let i = 0; i < mapped.length; i++) if (mapped[i].same(name)) return true;
+  return false;
 }
 
 /**

@@ -117,6 +117,11 @@ async function buildWith(means: CompressionMeans, inputs: BuildInputs, output: O
   const imageLayout = layoutOf(config.layout, config.location);
   const isSigned = inputs.signRootHash !== undefined;
   const signedImages = signedImagesOf({ config, architecture, layout: imageLayout, isSigned });
+  if (imageLayout.needsPlainFiles === true && config.image.compression !== "none") {
+    throw new UsageError("Cannot use [location] dax with a compressed image: it is used where it stands", {
+      hint: 'set compression = "none" in [image]',
+    });
+  }
 
   const profile = await readProfile(inputs.profile);
   const commandLine = config.boot["command-line"];
@@ -208,7 +213,12 @@ async function buildWith(means: CompressionMeans, inputs: BuildInputs, output: O
     architecture,
     designator: imageLayout.designator ?? "root",
     kernel: kernelFacts,
-    files: { ...compressed?.files, order: layout.order, equalFiles: layout.equalFiles },
+    files: {
+      ...compressed?.files,
+      order: layout.order,
+      equalFiles: layout.equalFiles,
+      inlineFileTails: imageLayout.needsPlainFiles !== true,
+    },
     isRecorded: profile !== undefined,
     name: config.image.name,
     version: config.image.version,

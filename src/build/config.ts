@@ -42,6 +42,7 @@ const Config = z.strictObject({
       "file-system": z.string().default(""),
       folder: z.string().default(""),
       previous: z.array(z.string().min(1)).default([]),
+      dax: z.boolean().default(false),
       urls: z.array(z.string()).default([]),
       disk: z.enum(["", "first", "last"]).default(""),
       interface: z.string().default(""),

@@ -29,7 +29,7 @@ export interface ImageOptions {
   /** What its partitions are. */
   readonly designator: "root" | "usr";
   /** How files are stored, where they are not stored as they are. */
-  readonly files?: Pick<ErofsOptions, "planFile" | "compression" | "order" | "equalFiles">;
+  readonly files?: Pick<ErofsOptions, "planFile" | "compression" | "order" | "equalFiles" | "inlineFileTails">;
   /** Whether the order is that of a recorded boot. */
   readonly isRecorded: boolean;
   /** The kernel that is to read it. */

@@ -27,6 +27,7 @@ const Place = z.discriminatedUnion("kind", [
   z.strictObject({ kind: z.literal("file"), device: z.string(), fileSystem: z.string(), path: z.string() }),
   z.strictObject({ kind: z.literal("initrd"), path: z.string() }),
   z.strictObject({ kind: z.literal("http"), urls: z.array(z.string()).readonly() }),
+  z.strictObject({ kind: z.literal("memory") }),
 ]);
 
 const Manifest = z.strictObject({

@@ -1,4 +1,5 @@
 export * from "./esp.ts";
+export * from "./file-partition.ts";
 export * from "./loader-entry.ts";
 export * from "./make.ts";
 export * from "./plan.ts";

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
-import type { Generation, ProgressListener } from "../build/index.ts";
+import { join } from "node:path";
+import { type Generation, loadedFile, type ProgressListener } from "../build/index.ts";
 import { type ByteSource, chunksOf, type PositionedSink, toHex, UsageError } from "../bytes/index.ts";
 import { isPe, readPe, sectionNamed } from "../formats/pe/index.ts";
 import { FileSource, type OutputFile } from "../host/index.ts";
@@ -56,7 +57,15 @@ export async function makeDisk(inputs: DiskInputs, output: OutputFile, progress:
     const boot = openBoot(inputs, commandLine, open);
     const seed = digestOf(boot, inputs, root?.digest);
     const { espBytes, diskBytes } = inputs;
-    const plan = planDisk({ seed, boot, image, root: root?.fileSystem, espBytes, diskBytes });
+    const plan = planDisk({
+      seed,
+      boot,
+      image,
+      place: inputs.generation.manifest.place,
+      root: root?.fileSystem,
+      espBytes,
+      diskBytes,
+    });
     output.requireSpace(plan.usedBytes);
     const writing = "writing the disk";
     await progress(writing);
@@ -109,7 +118,7 @@ function openBoot(
     id,
     loader: program(loader, "the loader"),
     kernel: open(generation.path("kernel"), "the kernel"),
-    firstStage: open(generation.path("firstStage"), "the first stage"),
+    firstStage: open(join(generation.folder, loadedFile(generation.manifest)), "the first stage"),
     entry: {
       title: `Linux ${release} (lazyrd)`,
       version: release,

@@ -24,7 +24,9 @@ import {
   readGpt,
   writeContent,
 } from "../formats/gpt/index.ts";
+import type { ImagePlace } from "../plan/index.ts";
 import { type Boot, espTree } from "./esp.ts";
+import { addImageFile, isOnEsp, planFilePartition } from "./file-partition.ts";
 
 /** A root file system that goes onto the disk. */
 export interface RootFileSystem {
@@ -41,8 +43,10 @@ export interface DiskOptions {
   /** A digest of everything that makes up the disk: its GUIDs follow from it. */
   readonly seed: Uint8Array;
   readonly boot: Boot;
-  /** A whole DDI, if the disk is to hold one: its partitions stand on the disk with their GUIDs, by which the first stage finds them. */
+  /** A whole DDI, if the disk is to hold one. */
   readonly image: ByteSource | undefined;
+  /** Where the first stage looks for it; default: its partitions stand on the disk with their GUIDs. */
+  readonly place?: ImagePlace | undefined;
   readonly root?: RootFileSystem | undefined;
   /** Rounded up to whole MiB. */
   readonly espBytes: number;
@@ -76,7 +80,7 @@ export function planDisk(options: DiskOptions): DiskPlan {
   const { seed, image, root } = options;
   // With nothing in front of the first partition but the table, it starts at the first aligned place.
   const esp = planEsp(options);
-  const imageParts = image === undefined ? [] : partsOf(image);
+  const imageParts = image === undefined ? [] : partsOf(image, options);
   const parts: Part[] = [
     { partition: espPartition(seed, esp), content: (sink: ByteSink) => esp.emit(sink) },
     ...imageParts,
@@ -103,8 +107,14 @@ interface Part {
   readonly content: PartitionContent;
 }
 
-/** The partitions of a DDI, to stand wherever they find room. */
-function partsOf(image: ByteSource): Part[] {
+/** The partitions that an image takes: those of a DDI, or one that holds it as a file, or none of its own. */
+function partsOf(image: ByteSource, { seed, place = { kind: "partitions" } }: DiskOptions): Part[] {
+  if (place.kind === "file" && !isOnEsp(place)) {
+    const other = { partitionGuid: derivedGuid(seed, "image"), volumeId: derive(seed, "image").readUInt32LE() };
+    const { partition, fat } = planFilePartition(place, image, other);
+    return [{ partition, content: (sink) => fat.emit(sink) }];
+  }
+  if (place.kind !== "partitions") return [];
   return readGpt(image).partitions.map((partition) => ({
     partition: { ...partition, offsetBytes: undefined },
     content: partitionSource(image, partition),
@@ -131,8 +141,10 @@ function diskSize(asked: number, smallest: GptPlan): number {
   });
 }
 
-function planEsp({ seed, boot, espBytes }: DiskOptions): FatPlan {
-  return planFat(espTree(boot), {
+function planEsp({ seed, boot, espBytes, image, place }: DiskOptions): FatPlan {
+  const tree = espTree(boot);
+  if (image !== undefined && place?.kind === "file" && isOnEsp(place)) addImageFile(tree, place, image);
+  return planFat(tree, {
     sizeBytes: alignUp(espBytes, DEFAULT_ALIGNMENT),
     volumeId: derive(seed, "esp-volume-id").readUInt32LE(),
     label: ESP_LABEL,
@@ -169,7 +181,7 @@ export function rootPartitionGuid(digest: Uint8Array): Guid {
   return derivedGuid(digest, "root");
 }
 
-function derivedGuid(seed: Uint8Array, purpose: "disk" | "esp" | "root"): Guid {
+function derivedGuid(seed: Uint8Array, purpose: "disk" | "esp" | "image" | "root"): Guid {
   return customGuid(derive(seed, purpose).subarray(0, GUID_SIZE));
 }
 

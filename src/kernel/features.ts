@@ -30,6 +30,7 @@ export const FEATURES = {
   overlay: { symbol: "CONFIG_OVERLAY_FS", module: "overlay", purpose: "a writable layer over the image" },
   loop: { symbol: "CONFIG_BLK_DEV_LOOP", module: "loop", purpose: "images that are files" },
   vlan: { symbol: "CONFIG_VLAN_8021Q", module: "8021q", purpose: "an image behind a VLAN" },
+  pmem: { symbol: "CONFIG_BLK_DEV_PMEM", module: "nd_pmem", purpose: "images in persistent memory" },
   ext4: { symbol: "CONFIG_EXT4_FS", module: "ext4", purpose: "images on ext4" },
   vfat: { symbol: "CONFIG_VFAT_FS", module: "vfat", purpose: "images on FAT" },
   "fat-codepage": { symbol: "CONFIG_NLS_CODEPAGE_437", module: "nls_cp437", purpose: "names on FAT" },

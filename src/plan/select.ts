@@ -66,6 +66,7 @@ export function selectModules(
   const { hotplugged, unconditional } = splitByHardware(database, [
     ...early,
     ...driverModules(database, options.drivers, driverPurposes(options.layout)),
+    ...(options.layout.drivers ?? []),
   ]);
   const measuring = options.measure?.when ?? "never";
   const wishes = [...features, ...(options.layout.modules ?? []), ...unconditional, ...tpmModules(measuring)];

@@ -20,6 +20,7 @@ export const VERBS = {
   verity: "opens the image, every block checked against the root hash",
   signed: "opens the newest image whose root hash is signed by a key that the kernel trusts",
   measure: "extends the TPM with what was chosen, before it is used",
+  check: "reads all of an image once, and closes it",
   mount: "mounts a file system",
   move: "takes a mounted file system to another place",
   unmount: "takes a file system out of the tree",

@@ -40,6 +40,7 @@ export function qemuArguments(machine: Machine | FirmwareMachine): string[] {
     ...(machine.network === undefined ? [] : networkArguments(machine.network)),
     ...[...controllers].flatMap((bus) => DISK_DEVICES[bus].controller),
     ...machine.disks.flatMap(diskArguments),
+    ...(machine.memoryImage === undefined ? [] : loaderArguments(machine.memoryImage)),
   ];
 }
 
@@ -58,6 +59,10 @@ function networkArguments(network: "user" | "silent"): string[] {
 /** -D takes a path as it is. */
 function traceArguments(log: string): string[] {
   return ["-msg", "timestamp=on", "-D", log, ...QEMU_EVENTS.flatMap((event) => ["-trace", event])];
+}
+
+function loaderArguments({ path, address }: NonNullable<Machine["memoryImage"]>): string[] {
+  return ["-device", `loader,file=${quoteCommas(path)},addr=0x${address.toString(16)},force-raw=on`];
 }
 
 function diskArguments(disk: Disk, index: number): string[] {

@@ -14,6 +14,8 @@ export interface Machine {
   readonly initrd: string;
   readonly commandLine: string;
   readonly disks: readonly Disk[];
+  /** A file that is in the machine's memory from the start, at a physical address, as a loader would have put it there. */
+  readonly memoryImage?: { readonly path: string; readonly address: number } | undefined;
   readonly memoryMib: number;
   readonly cpus: number;
   /** As QEMU names it, for instance "max" or "Nehalem". */

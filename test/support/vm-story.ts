@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { onTestFailed } from "vitest";
-import type { Generation } from "../../src/build/index.ts";
+import { type Generation, loadedFile } from "../../src/build/index.ts";
 import { MemorySink } from "../../src/bytes/index.ts";
 import { encodeCpio } from "../../src/formats/cpio/index.ts";
 import type { Tree } from "../../src/tree/index.ts";
@@ -110,7 +110,7 @@ const ALIGNMENT = 4;
 
 /** The first stage, with what a story lays over the files of the next stage behind it. */
 export function initrdOf(generation: Generation, { append, initrd }: Pick<Story, "append" | "initrd">): Uint8Array {
-  const firstStage = initrd ?? readFileSync(generation.path("firstStage"));
+  const firstStage = initrd ?? readFileSync(join(generation.folder, loadedFile(generation.manifest)));
   if (append === undefined) return firstStage;
   const sink = new MemorySink();
   encodeCpio(append, sink);

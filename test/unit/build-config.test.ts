@@ -11,6 +11,7 @@ device = "LABEL=boot"
 file-system = "ext4"
 folder = "/images"
 previous = ["41", "40"]
+dax = true
 urls = ["http://boot.example/"]
 disk = "first"
 interface = "eth0"
@@ -138,6 +139,7 @@ describe("lazyrd.toml", () => {
         "file-system": "ext4",
         folder: "/images",
         previous: ["41", "40"],
+        dax: true,
         urls: ["http://boot.example/"],
         disk: "first",
         interface: "eth0",

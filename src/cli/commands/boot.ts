@@ -1,5 +1,5 @@
 import { Command, Option } from "commander";
-import { readGeneration } from "../../build/index.ts";
+import { type Generation, readGeneration } from "../../build/index.ts";
 import {
   type ConsoleLine,
   describeTimeline,
@@ -8,6 +8,7 @@ import {
   runMachine,
   showsMilestone,
 } from "../../vm/index.ts";
+import { withImageDisk } from "../boot-disk.ts";
 import { addMachineOptions, type MachineFlags, machineOf } from "../machine.ts";
 import { withReachableImage } from "../served-image.ts";
 import { EXIT, printJson, printResult, printStep } from "../terminal.ts";
@@ -35,8 +36,12 @@ export function bootCommand(): Command {
 
 async function run(folder: string, flags: BootFlags): Promise<void> {
   const generation = readGeneration(folder);
+  await withImageDisk(generation, (disk) => bootWith(generation, disk, flags));
+}
+
+async function bootWith(generation: Generation, disk: string, flags: BootFlags): Promise<void> {
+  const machine = machineOf(generation, flags, { countInstructions: flags.icount, disk });
   const { until } = flags;
-  const machine = machineOf(generation, flags, { countInstructions: flags.icount });
   const { end, lines } = await withReachableImage(generation, machine, (reachable) =>
     runMachine(reachable, {
       until: (line) => (until === undefined ? showsMilestone(line, "next-stage") : until.test(line.text)),

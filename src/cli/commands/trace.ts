@@ -79,6 +79,7 @@ async function traceGeneration(folder: string | undefined, flags: TraceFlags): P
     throw new UsageError("Cannot trace --classic --exact: a classic boot reads all of its initrd, used or not");
   }
   const generation = readGeneration(folder);
+  if (!flags.classic) requirePartitions(generation);
   const machine = machineOf(generation, flags, { countInstructions: true });
   const boot = bootOf(generation, machine, flags);
   const progress = startProgress(flags);
@@ -103,6 +104,14 @@ async function traceGeneration(folder: string | undefined, flags: TraceFlags): P
   } finally {
     progress.end();
   }
+}
+
+/** Reads of the disk are told by their place on it: of a file, that is the file system's affair. */
+function requirePartitions({ manifest }: Generation): void {
+  if (manifest.place.kind === "partitions") return;
+  throw new UsageError(`Cannot trace what is read of an image with the layout "${manifest.layout}"`, {
+    hint: 'build the same with layout = "partition": what a boot reads of the image is the same',
+  });
 }
 
 /** What a trace waits for when nothing else is said: the end of what the image is for. */

@@ -2,6 +2,7 @@ import { bootLayout, espLayout } from "./boot.ts";
 import { memoryLayout } from "./memory.ts";
 import { networkLayout } from "./network.ts";
 import { partitionLayout } from "./partition.ts";
+import { pmemLayout } from "./pmem.ts";
 import { systemLayout } from "./system.ts";
 import { type Layout, type LayoutName, type LocationSettings, NO_SETTINGS } from "./types.ts";
 import { usrLayout } from "./usr.ts";
@@ -17,6 +18,7 @@ const LAYOUTS: Readonly<Record<LayoutName, (settings: LocationSettings) => Layou
   boot: bootLayout,
   esp: espLayout,
   memory: memoryLayout,
+  pmem: pmemLayout,
   network: networkLayout,
 };
 

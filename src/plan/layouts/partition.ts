@@ -23,7 +23,8 @@ export function partitionLayout(settings: LocationSettings): Layout {
   };
 }
 
-function knownImage(image: ImageFacts, options: LayoutOptions): PlanStep[] {
+/** The steps that open an image by its two partitions, wherever the device is that has them. */
+export function knownImage(image: ImageFacts, options: LayoutOptions): PlanStep[] {
   const timeout = `timeout=${options.timeoutSeconds}s`;
   const devices = { data: "data", hash: "hash", hashStartBlock: image.hashStartBlock };
   return [

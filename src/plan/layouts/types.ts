@@ -3,7 +3,7 @@ import type { ImageFacts } from "../image.ts";
 import type { CorruptionAction, PlanStep } from "../types.ts";
 
 /** Where an image can live (docs/layouts): what `layout` in lazyrd.toml may be. */
-export const LAYOUT_NAMES = ["partition", "boot", "esp", "system", "usr", "memory", "network"] as const;
+export const LAYOUT_NAMES = ["partition", "boot", "esp", "system", "usr", "memory", "pmem", "network"] as const;
 export type LayoutName = (typeof LAYOUT_NAMES)[number];
 
 /** [location] of lazyrd.toml; what is "" or empty is not set. A layout refuses what it has no use for. */
@@ -16,6 +16,8 @@ export interface LocationSettings {
   readonly folder: string;
   /** Generations of which the images are tried when the own one cannot be used, the newest first. */
   readonly previous: readonly string[];
+  /** Whether the image is used where it is in memory, after one look at all of it. */
+  readonly dax: boolean;
   /** HTTP servers that have it, in the order in which they are asked; one that ends in "/" has it by its own name. */
   readonly urls: readonly string[];
   /** Whether it may be on its partitions too, and where in the order. */
@@ -38,6 +40,7 @@ export const NO_SETTINGS: LocationSettings = {
   "file-system": "",
   folder: "",
   previous: [],
+  dax: false,
   urls: [],
   disk: "",
   interface: "",
@@ -57,6 +60,8 @@ export type ImagePlace =
   | { readonly kind: "file"; readonly device: string; readonly fileSystem: string; readonly path: string }
   /** In the initrd itself, where the kernel unpacks it to this path. */
   | { readonly kind: "initrd"; readonly path: string }
+  /** In memory that becomes a device: whoever starts the machine puts it there. */
+  | { readonly kind: "memory" }
   /** On these servers. */
   | { readonly kind: "http"; readonly urls: readonly string[] };
 
@@ -90,6 +95,10 @@ export interface Layout {
   readonly needsDrivers: boolean;
   /** Whether the first stage needs a network, and drivers of its interfaces. */
   readonly needsNetwork?: boolean;
+  /** Drivers of its own, which are loaded where their device is there. */
+  readonly drivers?: readonly WantedModule[];
+  /** Whether files must stand in the image as they are: neither compressed nor beside others in a block. */
+  readonly needsPlainFiles?: boolean;
   /** Where the kernel unpacks the image to, when it is to be in the initrd. */
   readonly initrdPath?: string;
   /** What the image holds: an initrd, which finds the root file system (default), or an operating system. */

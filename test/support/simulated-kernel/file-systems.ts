@@ -103,7 +103,7 @@ export class FileSystems {
   }
 
   #erofs(source: string, options: string): FileSystem {
-    if (options !== "") throw new KernelFault("EINVAL");
+    if (options !== "" && options !== "dax=always") throw new KernelFault("EINVAL");
     const { inode } = this.#mounts.resolve(source);
     if (inode.kind !== "block-device") throw new KernelFault("ENOTBLK");
     const device = this.#blockDevices.get(inode.device);

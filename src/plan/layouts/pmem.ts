@@ -1,0 +1,46 @@
+import type { WantedModule } from "../../kernel/index.ts";
+import type { ImageFacts } from "../image.ts";
+import { step } from "../step.ts";
+import type { PlanStep } from "../types.ts";
+import { knownImage } from "./partition.ts";
+import { requireOnly } from "./settings.ts";
+import type { Layout, LayoutOptions, LocationSettings } from "./types.ts";
+import { IMAGE_MOUNT, imageMountStep } from "./verified.ts";
+
+/** What brings memory that is a disk: `memmap=nn!ss`, NVDIMMs and RAM disks of the firmware, virtio-pmem. */
+const DRIVERS: readonly WantedModule[] = ["nd_e820", "nfit", "virtio_pmem", "nd_pmem"].map((name) => ({
+  name,
+  reason: "driver for persistent memory",
+  optional: true,
+}));
+
+/** The image in memory that a loader, the firmware or a hypervisor filled: a disk like any other, without a copy. */
+export function pmemLayout(settings: LocationSettings): Layout {
+  requireOnly("pmem", settings, ["dax", "previous"]);
+  return {
+    name: "pmem",
+    features: ["pmem"],
+    findsSignedImages: false,
+    needsDrivers: false,
+    drivers: DRIVERS,
+    place: () => ({ kind: "memory" }),
+    needsPlainFiles: settings.dax,
+    steps: settings.dax ? directSteps : checkedSteps,
+  };
+}
+
+/**
+ * DAX goes past dm-verity, which has no way to check what a processor reads by itself. But memory, other than a disk,
+ * cannot be exchanged behind the machine's back: all of it is checked once, and then used.
+ */
+function directSteps(image: ImageFacts, options: LayoutOptions): PlanStep[] {
+  return [
+    ...knownImage(image, { ...options, onCorruption: "error" }),
+    step("check", ["root"], ["every byte of the image, while that can still be refused"]),
+    step("mount", ["data", IMAGE_MOUNT, "erofs", "options=dax=always"], ["the image, used where it is: no copies"]),
+  ];
+}
+
+function checkedSteps(image: ImageFacts, options: LayoutOptions): PlanStep[] {
+  return [...knownImage(image, options), imageMountStep(image)];
+}
