@@ -33,7 +33,7 @@ const PARTS = {
   uki: { variants: "uki-classic,uki-lazy-lz4,uki-lazy-lz4-strip" },
   system: {
     variants: "classic,classic-none,lazy-lz4,lazy-lz4-strip,lazy-lz4-strip-profile",
-    flags: ({ squash, root }) => ["--until", "multi-user", "--root", root(), "--beside", `squash=${squash()}`],
+    flags: ({ squash, root }) => ["--until", "switch-root", "--root", root(), "--beside", `squash=${squash()}`],
   },
   scaling: {
     variants: "classic,lazy-lz4-strip",

@@ -24,7 +24,7 @@ const USAGE = `npm run bench [-- [PART...] [--runs N] [--save] [OPTION...]]
   boot          guest time until the initrd's own init runs: floor, classic, lazyrd, dracut's squash (lazyrd bench)
   compressions  the classic initrd, packed in every way that the kernel knows
   uki           started by UEFI firmware, everything in one file or split
-  system        until multi-user.target of a small Debian
+  system        until the initrd hands over to a small Debian
   scaling       with more and more in the initrd, up to 1 GB
   build         seconds and memory of lazyrd build, beside the tools it replaces
   profile       what a boot reads of an image with and without its profile
