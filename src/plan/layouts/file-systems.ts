@@ -17,7 +17,7 @@ const TYPES: Readonly<Record<string, Omit<FileSystemType, "name">>> = {
   xfs: { features: ["xfs"], options: "norecovery,nouuid", canBeMapped: true },
   // Names are ASCII, which the kernel's default table knows: one module less.
   vfat: { features: ["vfat", "fat-codepage"], options: "codepage=437,iocharset=default", canBeMapped: true },
-  // Its addresses are not those of the device. It lets others mount it writable while it is read here.
+  // Its addresses are not those of the device.
   btrfs: { features: ["btrfs"], options: "rescue=nologreplay", canBeMapped: false },
 };
 
