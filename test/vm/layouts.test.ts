@@ -16,7 +16,7 @@ import { bootToReport } from "../support/vm-story.ts";
 const AS_A_SYSTEM_DOES = {
   ...USUAL_SECTIONS,
   writable:
-    "bb mkdir -p /tmp/boot && bb mount -o rw /dev/vdb1 /tmp/boot && bb touch /tmp/boot/written && bb ls -A /tmp/boot && bb umount /tmp/boot",
+    "bb mkdir -p /tmp/boot && bb mount -o rw /dev/vdb1 /tmp/boot && bb touch /tmp/boot/written && bb ls -A -1 /tmp/boot && bb umount /tmp/boot",
 };
 
 const config = (layout: string, location: Readonly<Record<string, string | readonly string[]>> = {}): string => {
