@@ -125,7 +125,7 @@ async function buildWith(means: CompressionMeans, inputs: BuildInputs, output: O
 
   const profile = await readProfile(inputs.profile);
   const commandLine = config.boot["command-line"];
-  if (inputs.shell !== undefined) await requireUsableShell(inputs.shell);
+  if (inputs.shell !== undefined) await requireUsableShell(inputs.shell, inputs.uki);
 
   await progress("reading the initrd");
   const treatment = moduleTreatment(config.modules, inputs.moduleSigner);

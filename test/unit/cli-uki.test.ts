@@ -486,6 +486,15 @@ describe("PCR policies", () => {
     expect(signedPhases()).toEqual(["sysinit", "sysinit:ready"]);
   });
 
+  test("are not built beside a shell, which would make them worthless", () => {
+    config += `[first-stage]\nshell = ${JSON.stringify(key("pcr.pub"))}\n`;
+    const result = build(...ukiArguments(), "--pcr-key", key("pcr.key"));
+    expect(result).toMatchObject({
+      status: 2,
+      stderr: expect.stringContaining("could then unlock what the TPM guards"),
+    });
+  });
+
   test("each profile has its own", () => {
     config += `[uki]\nprofiles = [{ id = "a" }, { id = "b", command-line = "rescue" }]\n`;
     expect(build(...ukiArguments(), "--pcr-key", key("pcr.key")).status).toBe(0);
