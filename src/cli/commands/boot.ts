@@ -39,24 +39,31 @@ async function run(folder: string, flags: BootFlags): Promise<void> {
   await withImageDisk(generation, (disk) => bootWith(generation, disk, flags));
 }
 
+/** The last words of a kernel that stands still from now on: without `panic=` it waits for somebody to look at it. */
+const STANDS_STILL = /---\[ end Kernel panic - not syncing/;
+
 async function bootWith(generation: Generation, disk: string, flags: BootFlags): Promise<void> {
   const machine = machineOf(generation, flags, { countInstructions: flags.icount, disk });
   const { until } = flags;
+  const isUp = (line: ConsoleLine): boolean =>
+    until === undefined ? showsMilestone(line, "next-stage") : until.test(line.text);
   const { end, lines } = await withReachableImage(generation, machine, (reachable) =>
     runMachine(reachable, {
-      until: (line) => (until === undefined ? showsMilestone(line, "next-stage") : until.test(line.text)),
+      until: (line) => isUp(line) || STANDS_STILL.test(line.text),
       timeoutSeconds: flags.timeout,
       onLine: flags.quiet ? undefined : (line) => printStep(line.text),
     }),
   );
   const timeline = readTimeline(lines);
-  if (flags.json) printJson({ end, ...timeline });
-  else printResult(`\n${describeTimeline(timeline)}\n${verdict(end, lines, flags)}`);
-  if (end !== "reached") process.exitCode = EXIT.notBooted;
+  const lastLine = lines.at(-1);
+  const cameUp = end === "reached" && lastLine !== undefined && isUp(lastLine);
+  if (flags.json) printJson({ end: end === "reached" && !cameUp ? "panicked" : end, ...timeline });
+  else printResult(`\n${describeTimeline(timeline)}\n${verdict(end, cameUp, lines, flags)}`);
+  if (!cameUp) process.exitCode = EXIT.notBooted;
 }
 
-function verdict(end: RunEnd, lines: readonly ConsoleLine[], flags: BootFlags): string {
-  if (end === "reached") return flags.until === undefined ? "The next stage runs." : "The pattern was seen.";
+function verdict(end: RunEnd, cameUp: boolean, lines: readonly ConsoleLine[], flags: BootFlags): string {
+  if (cameUp) return flags.until === undefined ? "The next stage runs." : "The pattern was seen.";
   const failure = lines.find((line) => showsMilestone(line, "failed") || showsMilestone(line, "panic"));
   const how = end === "timeout" ? `nothing after ${flags.timeout} s` : "the machine stopped";
   return `The next stage did not come up: ${failure?.text ?? how}`;
