@@ -7,7 +7,7 @@ cd "$(dirname "$0")/.."
 build_packages='wabt musl-tools gcc libc6-dev'
 vm_packages='qemu-system-x86 qemu-utils seabios ovmf swtpm'
 judge_packages='erofs-utils cryptsetup-bin libarchive-tools cpio gzip bzip2 xz-utils lzop lz4 zstd kmod binutils
-  fdisk mtools dosfstools e2fsprogs xfsprogs btrfs-progs systemd systemd-container sbsigntool systemd-boot-efi openssl
+  fdisk mtools dosfstools e2fsprogs xfsprogs squashfs-tools btrfs-progs systemd systemd-container sbsigntool systemd-boot-efi openssl
   tpm2-tools libtss2-tcti-swtpm0
   selinux-utils libcap2-bin busybox-static python3 time chromium fonts-dejavu-core'
 fixture_packages='apt dpkg mmdebstrap debian-archive-keyring ca-certificates util-linux mount coreutils findutils'

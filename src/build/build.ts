@@ -29,6 +29,7 @@ import { checkRootHashConditions, signedImagesOf } from "./signed-images.ts";
 import { keptParts, type ModuleTree } from "./sources.ts";
 import { sendable, sendablePart, type Workforce, withThreads } from "./threads/index.ts";
 import { policyWarnings, prepareUki, type UkiInputs } from "./uki.ts";
+import { usrPartitionOf, whyNotInUsr } from "./usr-partition.ts";
 import { takeUsr } from "./usr-tree.ts";
 import { writeWholeInitrd } from "./whole-initrd.ts";
 
@@ -55,6 +56,8 @@ export interface BuildInputs {
   /** The first stage's program for the kernel's architecture, the one that knows the network or the other one. */
   readonly firstStageProgram: (architecture: Architecture, hasNetwork: boolean) => Uint8Array;
   readonly drivers: DriverSelection;
+  /** The disk image that [location] usr names. */
+  readonly usr?: InputSource | undefined;
   /** The program that [first-stage] shell names. */
   readonly shell?: InputFile | undefined;
   /** Generations whose images the plan falls back to, in this order. */
@@ -170,6 +173,7 @@ async function buildWith(means: CompressionMeans, inputs: BuildInputs, output: O
   const options = {
     ...selecting,
     signedImages,
+    usr: inputs.usr && usrPartitionOf(inputs.usr),
     previous: (inputs.previous ?? []).map((generation) => previousImage(generation, wanted)),
     timeoutSeconds: config.boot.timeout,
     onCorruption: config.boot["on-corruption"],
@@ -246,6 +250,11 @@ async function buildWith(means: CompressionMeans, inputs: BuildInputs, output: O
     (async () => output.write(GENERATION_FILES.kernel, inputs.kernel.bytes))(),
   ]);
   const firstStage = joinFirstStage(segments, kept);
+  const place = imageLayout.place(image);
+  const whyNot =
+    inputs.usr &&
+    place.kind === "usr" &&
+    (await whyNotInUsr(inputs.usr, place.fileSystem, { path: place.path, sha256: imageDigest }));
   const parts = { firstStage, bootconfig: kept.bootconfig, image: imageFile.source(image.sizeBytes) };
   const initrdWithImage = initrdPath && (await writeWholeInitrd({ ...parts, imagePath: initrdPath }, output, threads));
   imageFile.close();
@@ -262,7 +271,7 @@ async function buildWith(means: CompressionMeans, inputs: BuildInputs, output: O
     kernel: { release: kernel.release, architecture: kernel.machine },
     commandLine,
     layout: imageLayout.name,
-    place: imageLayout.place(image),
+    place,
     nextStage,
     image: {
       rootHash: image.rootHash,
@@ -305,6 +314,7 @@ async function buildWith(means: CompressionMeans, inputs: BuildInputs, output: O
       ...asTheyWere,
       ...imageTree.warnings,
       ...(usr?.warnings ?? []),
+      ...(whyNot ? [whyNot] : []),
       ...layout.warnings,
       ...signatureWarnings,
       ...unpacking,

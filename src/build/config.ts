@@ -52,6 +52,7 @@ const Config = z.strictObject({
       dns: z.array(z.string()).max(3).default([]),
       "keep-network": z.boolean().default(false),
       root: z.string().default(""),
+      usr: z.string().default(""),
     })
     .prefault({}),
   "first-stage": z

@@ -24,6 +24,8 @@ export const OPTIONAL_FILES = {
 export const LOCAL_FILES = {
   /** A link to the initrd that was split, to boot it for comparison. */
   classicInitrd: ".classic-initrd",
+  /** A link to the disk image with the /usr that holds the image, to boot from that. */
+  usr: ".usr",
 } as const;
 
 /** Every name that a generation's folder has: one with any other file is not lazyrd's to replace. */

@@ -25,6 +25,7 @@ const Transformation = z.strictObject({
 const Place = z.discriminatedUnion("kind", [
   z.strictObject({ kind: z.literal("partitions") }),
   z.strictObject({ kind: z.literal("file"), device: z.string(), fileSystem: z.string(), path: z.string() }),
+  z.strictObject({ kind: z.literal("usr"), fileSystem: z.string(), path: z.string() }),
   z.strictObject({ kind: z.literal("initrd"), path: z.string() }),
   z.strictObject({ kind: z.literal("http"), urls: z.array(z.string()).readonly() }),
   z.strictObject({ kind: z.literal("memory") }),

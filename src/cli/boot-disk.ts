@@ -1,9 +1,9 @@
 import { createHmac } from "node:crypto";
-import { mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, realpathSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { Generation } from "../build/index.ts";
-import { customGuid, fromHex, GUID_SIZE, sequentialSink } from "../bytes/index.ts";
+import { type Generation, LOCAL_FILES } from "../build/index.ts";
+import { customGuid, fromHex, GUID_SIZE, sequentialSink, UsageError } from "../bytes/index.ts";
 import { planFilePartition } from "../disk/index.ts";
 import { encodeGpt, planGpt, writeContent } from "../formats/gpt/index.ts";
 import { FileSource, OutputFile, onInterrupt } from "../host/index.ts";
@@ -14,6 +14,7 @@ import { FileSource, OutputFile, onInterrupt } from "../host/index.ts";
  */
 export async function withImageDisk<T>(generation: Generation, use: (path: string) => Promise<T>): Promise<T> {
   const { place } = generation.manifest;
+  if (place.kind === "usr") return use(diskWithUsr(generation, place.path));
   if (place.kind !== "file") return use(generation.path("image"));
   const folder = mkdtempSync(join(tmpdir(), "lazyrd-"));
   const removeFolder = (): void => rmSync(folder, { recursive: true, force: true });
@@ -42,4 +43,13 @@ export async function withImageDisk<T>(generation: Generation, use: (path: strin
     stopListening();
     removeFolder();
   }
+}
+
+/** The image is in there already: whoever built the generation put it there. */
+function diskWithUsr({ folder }: Generation, path: string): string {
+  const link = join(folder, LOCAL_FILES.usr);
+  if (existsSync(link)) return realpathSync(link);
+  throw new UsageError(`Cannot boot ${folder}: the disk image with /usr, which holds ${path}, is not where it was`, {
+    hint: "build the generation again where that is",
+  });
 }

@@ -35,6 +35,7 @@ export const FEATURES = {
   vfat: { symbol: "CONFIG_VFAT_FS", module: "vfat", purpose: "images on FAT" },
   "fat-codepage": { symbol: "CONFIG_NLS_CODEPAGE_437", module: "nls_cp437", purpose: "names on FAT" },
   xfs: { symbol: "CONFIG_XFS_FS", module: "xfs", purpose: "images on XFS" },
+  squashfs: { symbol: "CONFIG_SQUASHFS", module: "squashfs", purpose: "images in a squashfs" },
   btrfs: { symbol: "CONFIG_BTRFS_FS", module: "btrfs", purpose: "images on btrfs" },
   sha256: { symbol: "CONFIG_CRYPTO_SHA256", module: "crypto-sha256", purpose: "the hash of dm-verity" },
 } as const satisfies Readonly<Record<string, Feature>>;

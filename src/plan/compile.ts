@@ -93,6 +93,7 @@ function rootSteps(nextStage: NextStage, layout: Layout, skipNames: readonly str
   const reason = nextStage.kind === "system" ? "the operating system's init" : "the image's own init";
   return [
     ...(layout.rootSteps?.() ?? rootOverImage(nextStage)),
+    ...(layout.lastSteps?.() ?? []),
     ...(layout.hasReadOnlyRoot ? [] : [step("forward", [NEW_ROOT, ...skip], [appended])]),
     step("switch", [NEW_ROOT, nextStage.init], [reason]),
   ];

@@ -21,6 +21,7 @@ gateway = "192.0.2.1"
 dns = ["192.0.2.2"]
 keep-network = true
 root = "read-only"
+usr = "usr.raw"
 [first-stage]
 compression = "gzip"
 drivers = ["nvme", "sd_mod"]
@@ -149,6 +150,7 @@ describe("lazyrd.toml", () => {
         dns: ["192.0.2.2"],
         "keep-network": true,
         root: "read-only",
+        usr: "usr.raw",
       },
       "first-stage": { compression: "gzip", drivers: ["nvme", "sd_mod"], accelerate: false, shell: "/bin/busybox" },
       image: {

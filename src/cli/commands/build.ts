@@ -6,6 +6,7 @@ import {
   buildWithThreads,
   GENERATION_FILES,
   type InputFile,
+  LOCAL_FILES,
   OPTIONAL_FILES,
   OWN_NAMES,
   readGeneration,
@@ -13,6 +14,7 @@ import {
   withThreads,
 } from "../../build/index.ts";
 import {
+  FileSource,
   inFile,
   nextTurn,
   OutputFolder,
@@ -97,6 +99,8 @@ async function buildWith(threads: Workforce, flags: BuildFlags): Promise<void> {
   const initrd = await openArchive(flags);
   const imageInputs = await openImageInputs(config.image);
   const signer = readSigner(flags);
+  const usrPath = config.location.usr;
+  const usr = usrPath === "" ? undefined : { path: usrPath, source: new FileSource(usrPath, "the image with /usr") };
   const inputs = {
     kernel,
     initrd,
@@ -110,6 +114,7 @@ async function buildWith(threads: Workforce, flags: BuildFlags): Promise<void> {
     ),
     config,
     previous: config.location.previous.map(readGeneration),
+    usr,
     imageInputs: imageInputs.inputs,
     profile: readNamed(flags.profile ?? config.image.profile, "the profile"),
     shell: readNamed(config["first-stage"].shell, "the shell"),
@@ -125,6 +130,7 @@ async function buildWith(threads: Workforce, flags: BuildFlags): Promise<void> {
     const result = await buildWithThreads(threads, inputs, output, progress.listener);
     // For `lazyrd boot --classic` only; no part of the generation.
     initrd.link(output);
+    if (usr !== undefined) output.link(LOCAL_FILES.usr, usr.path);
     // The last moment to notice that somebody wants this to end.
     await nextTurn();
     output.commit();
@@ -139,6 +145,7 @@ async function buildWith(threads: Workforce, flags: BuildFlags): Promise<void> {
     progress.end();
     imageInputs.close();
     initrd.source.close();
+    usr?.source.close();
     interruptible();
   }
 }

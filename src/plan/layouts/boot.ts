@@ -12,7 +12,7 @@ const DEVICE = "place";
 const MOUNT = "/lazyrd/place";
 const DEFAULT_FOLDER = "/lazyrd";
 /** Each name a folder's: no "..", nothing that a plan cannot hold, no comma, which stands between files. */
-const FOLDER = /^(\/(?!\.{1,2}(\/|$))[!-+\--.0-~]+)+$/;
+export const FOLDER = /^(\/(?!\.{1,2}(\/|$))[!-+\--.0-~]+)+$/;
 /** Of the root hash: enough to tell images apart. */
 const NAME_DIGITS = 16;
 

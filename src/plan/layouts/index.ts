@@ -6,6 +6,7 @@ import { pmemLayout } from "./pmem.ts";
 import { systemLayout } from "./system.ts";
 import { type Layout, type LayoutName, type LocationSettings, NO_SETTINGS } from "./types.ts";
 import { usrLayout } from "./usr.ts";
+import { usrFileLayout } from "./usr-file.ts";
 
 export * from "./types.ts";
 export { FACTORY, FACTORY_DIRECTORIES } from "./usr.ts";
@@ -15,6 +16,7 @@ const LAYOUTS: Readonly<Record<LayoutName, (settings: LocationSettings) => Layou
   partition: partitionLayout,
   system: systemLayout,
   usr: usrLayout,
+  "usr-file": usrFileLayout,
   boot: bootLayout,
   esp: espLayout,
   memory: memoryLayout,

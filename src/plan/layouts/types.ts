@@ -3,7 +3,17 @@ import type { ImageFacts } from "../image.ts";
 import type { CorruptionAction, PlanStep } from "../types.ts";
 
 /** Where an image can live (docs/layouts): what `layout` in lazyrd.toml may be. */
-export const LAYOUT_NAMES = ["partition", "boot", "esp", "system", "usr", "memory", "pmem", "network"] as const;
+export const LAYOUT_NAMES = [
+  "partition",
+  "boot",
+  "esp",
+  "usr-file",
+  "system",
+  "usr",
+  "memory",
+  "pmem",
+  "network",
+] as const;
 export type LayoutName = (typeof LAYOUT_NAMES)[number];
 
 /** [location] of lazyrd.toml; what is "" or empty is not set. A layout refuses what it has no use for. */
@@ -33,6 +43,8 @@ export interface LocationSettings {
   readonly "keep-network": boolean;
   /** What the root directory of an operating system is: "overlay" or "read-only". */
   readonly root: string;
+  /** A disk image with the /usr that holds the image. */
+  readonly usr: string;
 }
 
 export const NO_SETTINGS: LocationSettings = {
@@ -50,6 +62,7 @@ export const NO_SETTINGS: LocationSettings = {
   dns: [],
   "keep-network": false,
   root: "",
+  usr: "",
 };
 
 /** Where an image belongs once it is installed: for those who put it there. */
@@ -58,6 +71,8 @@ export type ImagePlace =
   | { readonly kind: "partitions" }
   /** A file on a file system that is there already: which one, of what type, and the file's path on it. */
   | { readonly kind: "file"; readonly device: string; readonly fileSystem: string; readonly path: string }
+  /** A file below /usr, whose file system is of that type. */
+  | { readonly kind: "usr"; readonly fileSystem: string; readonly path: string }
   /** In the initrd itself, where the kernel unpacks it to this path. */
   | { readonly kind: "initrd"; readonly path: string }
   /** In memory that becomes a device: whoever starts the machine puts it there. */
@@ -75,11 +90,25 @@ export interface SignedImages {
   readonly floor: string;
 }
 
+/** A file system on partitions of its own, with hashes: what a plan must know to open it. */
+export interface VerifiedPartition {
+  readonly dataPartition: string;
+  readonly hashPartition: string;
+  readonly rootHash: string;
+  /** Hexadecimal, may be empty. */
+  readonly salt: string;
+  readonly dataBlocks: number;
+  /** In hash blocks from the start of the hash partition. */
+  readonly hashStartBlock: number;
+}
+
 /** What of the configuration the steps of a layout depend on. */
 export interface LayoutOptions {
   readonly timeoutSeconds: number;
   readonly onCorruption: CorruptionAction;
   readonly signedImages?: SignedImages | undefined;
+  /** The /usr that [location] usr names. */
+  readonly usr?: VerifiedPartition | undefined;
 }
 
 /** All that differs between the places where an image can live. */
@@ -109,6 +138,8 @@ export interface Layout {
   readonly hasReadOnlyRoot?: boolean;
   /** From the image at IMAGE_MOUNT to the root directory at NEW_ROOT, where that is not an overlay over the image. */
   readonly rootSteps?: () => readonly PlanStep[];
+  /** What is done to the finished root directory. */
+  readonly lastSteps?: () => readonly PlanStep[];
   place(image: ImageFacts): ImagePlace;
   /** From the drivers at hand to the image, verified, at IMAGE_MOUNT. */
   steps(image: ImageFacts, options: LayoutOptions): readonly PlanStep[];
