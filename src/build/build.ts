@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { type ByteSource, fromText, toHex, toText, UsageError } from "../bytes/index.ts";
+import { type ByteSource, fromText, toText, UsageError } from "../bytes/index.ts";
 import type { compress } from "../formats/compression/index.ts";
 import { readInitramfs, treeOfInitramfs } from "../formats/cpio/index.ts";
 import type { Architecture } from "../formats/gpt/index.ts";
@@ -13,12 +13,14 @@ import { parseSize } from "../text/index.ts";
 import type { Tree } from "../tree/index.ts";
 import { BlockStore, type CompressionMeans, type CompressorAhead, imageCompressor } from "./compress/index.ts";
 import type { BuildConfig } from "./config.ts";
+import { fileEntry } from "./file-entry.ts";
 import { encodeSegment, joinFirstStage, planTree, programTree } from "./first-stage.ts";
 import { GENERATION_FILES, OPTIONAL_FILES } from "./generation.ts";
 import { type ImageOptions, type SignRootHash, writeImage } from "./image.ts";
 import { layOutImage } from "./image-layout.ts";
 import { type ImageInputs, keepsTree, prepareImageTree } from "./image-tree.ts";
 import { encodeManifest, type Manifest } from "./manifest.ts";
+import { manifestOf } from "./manifest-of.ts";
 import { checkModuleConditions, type ModuleConditions, moduleTreatment } from "./module-signatures.ts";
 import { chooseModules } from "./modules.ts";
 import { detectNextStage, detectSystem } from "./next-stage.ts";
@@ -26,7 +28,7 @@ import { type PreviousGeneration, previousImage } from "./previous.ts";
 import type { ProgressListener } from "./progress.ts";
 import { requireUsableShell } from "./shell.ts";
 import { checkRootHashConditions, signedImagesOf } from "./signed-images.ts";
-import { keptParts, type ModuleTree } from "./sources.ts";
+import { type KeptParts, keptParts, type ModuleTree } from "./sources.ts";
 import { sendable, sendablePart, type Workforce, withThreads } from "./threads/index.ts";
 import { policyWarnings, prepareUki, type UkiInputs } from "./uki.ts";
 import { usrPartitionOf, whyNotInUsr } from "./usr-partition.ts";
@@ -203,11 +205,7 @@ async function buildWith(means: CompressionMeans, inputs: BuildInputs, output: O
   const seed = seedOf(inputEntries, imageTree.settings);
   const writing = "writing the image";
   await progress(writing);
-  const shellBytes = inputs.shell?.bytes ?? new Uint8Array();
-  const bootFiles = [kept.early, inputs.kernel.bytes, shellBytes, ...files.map((file) => file.content)];
-  const bootBytes = sum(bootFiles) + SMALL_FILES_BYTES;
-  // A unified kernel image holds all that is loaded once more.
-  const copies = assembleUki === undefined ? 1 : 2;
+  const loadedBytes = bytesToLoad({ inputs, kept, modules: files });
   const { initrdPath } = imageLayout;
   const imageFile = output.create(GENERATION_FILES.image);
   let doneBytes = 0;
@@ -231,7 +229,7 @@ async function buildWith(means: CompressionMeans, inputs: BuildInputs, output: O
     reserve: (imageBytes) => {
       totalBytes = imageBytes;
       checkBudget(content, imageBytes, config.image.budget);
-      output.requireSpace(imageBytes + copies * (bootBytes + (initrdPath === undefined ? 0 : imageBytes)));
+      output.requireSpace(imageBytes + loadedBytes + (initrdPath === undefined ? 0 : copiesOf(inputs) * imageBytes));
     },
     onWritten: (bytes) => {
       doneBytes += bytes;
@@ -266,23 +264,14 @@ async function buildWith(means: CompressionMeans, inputs: BuildInputs, output: O
   if (uki !== undefined) output.write(OPTIONAL_FILES.uki, uki);
 
   const sizes = new Map(files.map((file) => [file.name, file.content.length]));
-  const manifest: Omit<Manifest, "version"> = {
-    generator: inputs.generator,
-    kernel: { release: kernel.release, architecture: kernel.machine },
-    commandLine,
+  const manifest = manifestOf({
+    inputs,
+    kernel,
     layout: imageLayout.name,
     place,
     nextStage,
-    image: {
-      rootHash: image.rootHash,
-      salt: image.salt,
-      dataBlocks: image.dataBlocks,
-      dataPartition: image.dataPartition,
-      hashPartition: image.hashPartition,
-      dataOffsetBytes: image.dataOffsetBytes,
-      hashOffsetBytes: image.hashOffsetBytes,
-      ...(imageTree.base === undefined ? {} : { base: imageTree.base }),
-    },
+    image,
+    imageTree,
     files: {
       [GENERATION_FILES.kernel]: fileEntry(inputs.kernel.bytes),
       [GENERATION_FILES.firstStage]: fileEntry(firstStage),
@@ -291,15 +280,9 @@ async function buildWith(means: CompressionMeans, inputs: BuildInputs, output: O
       ...(initrdWithImage ? { [OPTIONAL_FILES.initrd]: initrdWithImage.entry } : {}),
       ...(uki === undefined ? {} : { [OPTIONAL_FILES.uki]: fileEntry(uki) }),
     },
-    inputs: {
-      ...inputEntries,
-      ...(inputs.shell === undefined ? {} : { shell: fileEntry(inputs.shell.bytes) }),
-    },
-    explanation: {
-      ...explainPlan(plan, selection, sizes),
-      ...(imageTree.transformations.length > 0 ? { image: imageTree.transformations } : {}),
-    },
-  };
+    inputEntries,
+    explanation: explainPlan(plan, selection, sizes),
+  });
   output.write(GENERATION_FILES.manifest, Buffer.from(encodeManifest(manifest), "utf8"));
   const unpacking = warnings.map(({ name, message }) => `${toText(name)}: ${message}`);
   const asTheyWere = files.flatMap(({ name, untouched }) =>
@@ -353,6 +336,23 @@ function checkBudget(tree: Tree, imageBytes: number, budget: string): void {
 /** Room for program, plan and manifest, and for the archive's headers: none of them comes near a megabyte. */
 const SMALL_FILES_BYTES = 4 << 20;
 
+/** A unified kernel image holds all that is loaded once more. */
+function copiesOf({ uki }: BuildInputs): number {
+  return uki === undefined ? 1 : 2;
+}
+
+/** About what kernel and first stage take in the output. */
+function bytesToLoad(parts: {
+  readonly inputs: BuildInputs;
+  readonly kept: Pick<KeptParts, "early">;
+  readonly modules: readonly { readonly content: Uint8Array }[];
+}): number {
+  const { kernel, shell } = parts.inputs;
+  const contents = [parts.kept.early, kernel.bytes, shell?.bytes ?? new Uint8Array()];
+  const bytes = sum([...contents, ...parts.modules.map(({ content }) => content)]) + SMALL_FILES_BYTES;
+  return copiesOf(parts.inputs) * bytes;
+}
+
 function usableKernel(bytes: Uint8Array): { release: string; machine: string; architecture: Architecture } {
   const { release, architecture: machine } = parseKernelImage(bytes);
   const architecture = ARCHITECTURES.get(machine);
@@ -400,8 +400,4 @@ function digest(bytes: Uint8Array): Uint8Array {
 function seedOf(entries: Readonly<Record<string, { readonly sha256: string }>>, settings: string): Uint8Array {
   const digests = Object.entries(entries).map(([name, { sha256 }]) => `${name} ${sha256}\n`);
   return digest(Buffer.from(digests.join("") + settings, "utf8"));
-}
-
-function fileEntry(bytes: Uint8Array): { sizeBytes: number; sha256: string } {
-  return { sizeBytes: bytes.length, sha256: toHex(digest(bytes)) };
 }
