@@ -13,10 +13,23 @@ import { probeFor, section, smallProbe, USUAL_SECTIONS } from "../support/vm-pro
 import { bootToReport } from "../support/vm-story.ts";
 
 /** Mounts the boot partition as a system does, writable, while the image is still in use. */
-const AS_A_SYSTEM_DOES = {
+const asASystemDoes = (type: BootType) => ({
   ...USUAL_SECTIONS,
-  writable:
-    "bb mkdir -p /tmp/boot && bb mount -o rw /dev/vdb1 /tmp/boot && bb touch /tmp/boot/written && bb ls -A -1 /tmp/boot && bb umount /tmp/boot",
+  writable: [
+    "bb mkdir -p /tmp/boot",
+    `bb mount -t ${type} -o ${WRITABLE[type]} /dev/vdb1 /tmp/boot`,
+    "bb touch /tmp/boot/written",
+    "bb ls -A -1 /tmp/boot",
+    "bb umount /tmp/boot",
+  ].join(" && "),
+});
+
+/** The small initrd has no modules: not Debian's default character set for VFAT either. */
+const WRITABLE: Readonly<Record<BootType, string>> = {
+  ext4: "rw",
+  xfs: "rw",
+  btrfs: "rw",
+  vfat: "rw,iocharset=default",
 };
 
 const config = (layout: string, location: Readonly<Record<string, string | readonly string[]>> = {}): string => {
@@ -38,7 +51,7 @@ describe("an image on a boot partition", () => {
       const built = generation({ kernel: "6.12-amd64", initrd: "small", config: config("boot", location) });
       const disk = bootDisk(context, type, bootFiles(built));
       const disks = [emptyDisk("virtio-blk"), disk];
-      const report = await bootToReport(built, { append: smallProbe(AS_A_SYSTEM_DOES), disks });
+      const report = await bootToReport(built, { append: smallProbe(asASystemDoes(type)), disks });
       // A btrfs is read through its file system, which stays in use.
       if (type === "btrfs") expect(section(report, "writable").join("\n")).toMatch(/mount/);
       else expect(section(report, "writable")).toEqual(expect.arrayContaining(["lazyrd", "written"]));
