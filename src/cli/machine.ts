@@ -1,9 +1,9 @@
-import { existsSync, realpathSync, statSync } from "node:fs";
+import { existsSync, realpathSync } from "node:fs";
 import { join } from "node:path";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { type Generation, LOCAL_FILES, loadedFile } from "../build/index.ts";
-import { alignUp, UsageError } from "../bytes/index.ts";
-import { DISK_BUSES, type DiskBus, type Machine } from "../vm/index.ts";
+import { UsageError } from "../bytes/index.ts";
+import { DISK_BUSES, type DiskBus, type Machine, withImageInMemory } from "../vm/index.ts";
 
 /** What a person says of a machine. */
 export interface HardwareFlags {
@@ -64,20 +64,6 @@ export function machineOf(
   return generation.manifest.place.kind === "memory" && !flags.classic
     ? withImageInMemory(machine, files.image)
     : machine;
-}
-
-/** Above the kernel and below the initrd, which QEMU puts at the end of the memory that it uses for that. */
-const MEMORY_IMAGE_ADDRESS = 1 << 28;
-/** Parts of memory that Linux takes for a device begin and end at multiples of this. */
-const MEMORY_ALIGNMENT = 1 << 27;
-
-/** The machine without a disk, and with its image where a loader would have left it. */
-function withImageInMemory(machine: Machine, path: string): Machine {
-  const address = MEMORY_IMAGE_ADDRESS;
-  const sizeBytes = alignUp(statSync(path).size, MEMORY_ALIGNMENT);
-  const hex = (number: number): string => `0x${number.toString(16)}`;
-  const commandLine = `${machine.commandLine} memmap=${hex(sizeBytes)}!${hex(address)}`;
-  return { ...machine, disks: [], commandLine, memoryImage: { path, address } };
 }
 
 /** What a machine boots: files, and what its kernel is told besides what `--append` says. */

@@ -1,3 +1,4 @@
+export { withImageInMemory } from "./memory-image.ts";
 export * from "./milestones.ts";
 export { Monitor, type MonitorEvent } from "./monitor.ts";
 export { findOvmf } from "./ovmf.ts";

@@ -9,12 +9,15 @@ import type { Tree } from "../../src/tree/index.ts";
 import { type InitrdGenerator, initrdFixture, type KernelFlavour, kernelFixture } from "./fixtures.ts";
 import { publish } from "./publish.ts";
 import { run } from "./tools.ts";
-import { smallInitrd } from "./vm-programs.ts";
+import { hugeInitrd, smallInitrd } from "./vm-programs.ts";
 
-/** What a story boots. The small initrd is busybox and a script: an image of 6 MB that starts at once. */
+/** What needs no distribution: busybox and a script, an image of 6 MB that starts at once; huge is the same with a large file. */
+const OWN_INITRDS = { small: smallInitrd, huge: hugeInitrd } as const;
+
+/** What a story boots. */
 export interface GenerationRequest {
   readonly kernel: KernelFlavour;
-  readonly initrd: InitrdGenerator | "small";
+  readonly initrd: InitrdGenerator | keyof typeof OWN_INITRDS;
   /** As `lazyrd build --drivers` takes them; default: virtio. */
   readonly drivers?: string;
   /** The text of a lazyrd.toml. */
@@ -37,8 +40,8 @@ export function generation(request: GenerationRequest): Generation {
   const ofThisBuild = digestOf(readFileSync(PROGRAM), ...FIRST_STAGES.map((path) => readFileSync(path)));
   forgetOtherBuilds(ofThisBuild);
   const kernel = kernelFixture(request.kernel);
-  const fixture = request.initrd === "small" ? undefined : initrdFixture(request.initrd, request.kernel);
-  const initrd = fixture === undefined ? encodedSmallInitrd() : readFileSync(fixture);
+  const fixture = isOwn(request.initrd) ? undefined : initrdFixture(request.initrd, request.kernel);
+  const initrd = isOwn(request.initrd) ? encoded(OWN_INITRDS[request.initrd]()) : readFileSync(fixture ?? "");
   const wishes = JSON.stringify([request.drivers, request.config, request.profile]);
   const path = join(CACHE, ofThisBuild, digestOf(Buffer.from(kernel.release), initrd, Buffer.from(wishes)));
   if (existsSync(path)) return readGeneration(path);
@@ -61,6 +64,8 @@ export function generation(request: GenerationRequest): Generation {
   return readGeneration(path);
 }
 
+const isOwn = (initrd: GenerationRequest["initrd"]): initrd is keyof typeof OWN_INITRDS => initrd in OWN_INITRDS;
+
 /** A generation of a real initrd takes 140 MB: without this, every new build of lazyrd would leave a gigabyte. */
 function forgetOtherBuilds(current: string): void {
   mkdirSync(CACHE, { recursive: true });
@@ -74,10 +79,6 @@ export async function changedFirstStage(built: Generation, change: (tree: Tree) 
   const { tree } = treeOfInitramfs(await readInitramfs(readFileSync(built.path("firstStage"))));
   change(tree);
   return encoded(tree);
-}
-
-function encodedSmallInitrd(): Uint8Array {
-  return encoded(smallInitrd());
 }
 
 function encoded(tree: Tree): Uint8Array {

@@ -78,6 +78,8 @@ export function privateBusybox(folder: string): string {
  */
 export const LARGE_FILE = "usr/share/large";
 const LARGE_FILE_BYTES = 1 << 20;
+/** For stories that look at how much memory it takes. */
+const HUGE_FILE_BYTES = 32 << 20;
 
 const INIT = `#!/bin/busybox sh
 # Carries out what a story appended; a story without any wants to see that this is reached.
@@ -94,5 +96,12 @@ export function smallInitrd(): Tree {
   tree.set("init", regularFile(Buffer.from(INIT), { permissions: 0o755 }));
   tree.setWithParents(LARGE_FILE, regularFile(noise(LARGE_FILE_BYTES)));
   for (const name of ["dev", "proc", "run", "sys", "mnt", "tmp"]) tree.set(name, directory());
+  return tree;
+}
+
+/** The same with a file so large that it is seen in how much memory is in use. */
+export function hugeInitrd(): Tree {
+  const tree = smallInitrd();
+  tree.setWithParents(LARGE_FILE, regularFile(noise(HUGE_FILE_BYTES)));
   return tree;
 }

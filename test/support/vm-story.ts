@@ -5,7 +5,7 @@ import { type Generation, loadedFile } from "../../src/build/index.ts";
 import { MemorySink } from "../../src/bytes/index.ts";
 import { encodeCpio } from "../../src/formats/cpio/index.ts";
 import type { Tree } from "../../src/tree/index.ts";
-import { type Disk, type Machine, Monitor, type RunEnd, runMachine } from "../../src/vm/index.ts";
+import { type Disk, type Machine, Monitor, type RunEnd, runMachine, withImageInMemory } from "../../src/vm/index.ts";
 import { tempFolder } from "./temp.ts";
 import { imageDisk } from "./vm-disks.ts";
 import { parseReport, type Report } from "./vm-probe.ts";
@@ -18,6 +18,8 @@ export interface Story {
   readonly initrd?: Uint8Array;
   /** Instead of the generation's image on virtio. */
   readonly disks?: readonly Disk[];
+  /** Whether the image is in memory that is a disk, and there are no others. */
+  readonly imageInMemory?: boolean;
   /** More of the kernel's command line; the console comes first. */
   readonly commandLine?: string;
   readonly memoryMib?: number;
@@ -57,7 +59,7 @@ export async function boot(generation: Generation, story: Story = {}): Promise<E
   const serial = join(folder, "report");
   const initrd = join(folder, "initrd");
   writeFileSync(initrd, initrdOf(generation, story));
-  const machine: Machine = {
+  const asked: Machine = {
     kernel: generation.path("kernel"),
     initrd,
     commandLine: [CONSOLE, generation.manifest.commandLine, story.commandLine ?? ""]
@@ -72,6 +74,7 @@ export async function boot(generation: Generation, story: Story = {}): Promise<E
     serialFiles: [serial],
     monitorSocket: join(folder, "monitor"),
   };
+  const machine = story.imageInMemory ? withImageInMemory(asked, generation.path("image")) : asked;
   const lines: string[] = [];
   onTestFailed(() => console.error(lines.slice(-EVIDENCE_LINES).join("\n")));
   let ended = false;
