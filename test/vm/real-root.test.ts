@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import type { KernelFlavour } from "../support/fixtures.ts";
 import { requireTool } from "../support/tools.ts";
+import { BOOT_UUID, bootDisk, bootFiles } from "../support/vm-boot-partition.ts";
 import { imageDisk } from "../support/vm-disks.ts";
 import { generation } from "../support/vm-generations.ts";
 import { section } from "../support/vm-probe.ts";
@@ -15,23 +16,36 @@ const SECTIONS = {
   root: "bb ls -A -1 /",
   release: "bb cat /etc/os-release",
   timeline: "bb cat /run/lazyrd/timeline.json",
+  // As the real system mounts its boot partition, where there is one.
+  boot: "bb mount -t ext4 -o rw /dev/vda1 /mnt && bb touch /mnt/written && bb ls -A -1 /mnt && bb umount /mnt",
 };
 
 /** What takes an initrd's time and has nothing to do with how it was started. */
 const QUICKLY = "rd.luks=0 rd.lvm=0 rd.md=0 rd.dm=0 rd.multipath=0 plymouth.enable=0 fsck.mode=skip";
 
-const systems: readonly (readonly [initrd: "dracut" | "initramfs-tools", kernel: KernelFlavour])[] = [
-  ["dracut", "6.12-amd64"],
-  ["initramfs-tools", "6.12-amd64"],
-  ["initramfs-tools", "6.1-amd64"],
+/** The image as a file on an ext4 boot partition. */
+const ON_BOOT = `layout = "boot"\n[location]\ndevice = "UUID=${BOOT_UUID}"\nfile-system = "ext4"\n`;
+
+interface System {
+  readonly initrd: "dracut" | "initramfs-tools";
+  readonly kernel: KernelFlavour;
+  readonly layout: "partition" | "boot";
+}
+
+const systems: readonly System[] = [
+  { initrd: "dracut", kernel: "6.12-amd64", layout: "partition" },
+  { initrd: "dracut", kernel: "6.12-amd64", layout: "boot" },
+  { initrd: "initramfs-tools", kernel: "6.12-amd64", layout: "boot" },
+  { initrd: "initramfs-tools", kernel: "6.1-amd64", layout: "partition" },
 ];
 
-for (const [initrd, kernel] of systems) {
-  test(`${initrd} on ${kernel} goes on to the real root`, async (context) => {
-    const built = generation({ initrd, kernel });
+for (const { initrd, kernel, layout } of systems) {
+  test(`${initrd} on ${kernel}, from layout ${layout}, goes on to the real root`, async (context) => {
+    const built = generation({ initrd, kernel, config: layout === "boot" ? ON_BOOT : "" });
+    const image = layout === "boot" ? bootDisk(context, "ext4", bootFiles(built)) : imageDisk(built);
     const root = realRootDisk(requireTool(context, "mke2fs"), SECTIONS);
     const report = await bootToReport(built, {
-      disks: [imageDisk(built), root],
+      disks: [image, root],
       commandLine: `root=LABEL=${ROOT_LABEL} rootfstype=ext4 ro init=/sbin/init ${QUICKLY}`,
     });
     expect(section(report, "release")).toEqual(["ID=lazyrd-test"]);
@@ -41,6 +55,7 @@ for (const [initrd, kernel] of systems) {
     expect(
       mounts.filter(([, target, type]) => /lazyrd/.test(target ?? "") || /erofs|overlay/.test(type ?? "")),
     ).toEqual([]);
+    if (layout === "boot") expect(section(report, "boot")).toEqual(expect.arrayContaining(["lazyrd", "written"]));
     // systemd leaves its old root for good, so that the kernel closes the image; run-init only covers it.
     if (initrd === "dracut") expect(section(report, "block")).not.toContain("dm-0");
     if (initrd === "dracut") expect(JSON.parse(section(report, "timeline").join("\n"))).toMatchObject({ version: 1 });
