@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import type { Generation } from "../../src/build/index.ts";
+import { type Generation, loadedFile } from "../../src/build/index.ts";
 
 import { type DiskInputs, makeDisk } from "../../src/disk/index.ts";
 import { encodeFat } from "../../src/formats/fat/index.ts";
@@ -27,9 +27,9 @@ const CONSOLE = "console=ttyS0 loglevel=7 printk.time=1";
 
 /** The same generation with a probe behind its first stage. */
 function withProbe(built: Generation, append: Tree): Generation {
-  const firstStage = join(tempFolder(), "first-stage");
-  writeFileSync(firstStage, initrdOf(built, { append }));
-  return { ...built, path: (file) => (file === "firstStage" ? firstStage : built.path(file)) };
+  const folder = tempFolder();
+  writeFileSync(join(folder, loadedFile(built.manifest)), initrdOf(built, { append }));
+  return { ...built, folder };
 }
 
 async function disk(built: Generation, wishes: Partial<DiskInputs>): Promise<string> {
