@@ -44,12 +44,7 @@ export async function encryptedRoot(
   writeFileSync(path("passphrase"), "recovery");
   writeFileSync(path("pcr.pub"), publicKey);
   copyFileSync(realRootDisk(tools.mke2fs, sections).path, disk);
-  truncateSync(disk, DISK_BYTES);
-  // In place, which needs no device mapper.
-  run(tools.cryptsetup, [
-    ...["reencrypt", "--encrypt", "--batch-mode", "--type", "luks2", "--reduce-device-size", HEADER, "--uuid", UUID],
-    ...["--pbkdf", "pbkdf2", "--pbkdf-force-iterations", "1000", "--key-file", path("passphrase"), disk],
-  ]);
+  encryptDisk(tools.cryptsetup, disk, { uuid: UUID, passphraseFile: path("passphrase") });
   const tpm = await startTpmForPrograms();
   run(tools.cryptenroll, [
     ...[`--unlock-key-file=${path("passphrase")}`, `--tpm2-device=${tpm.device}`, "--tpm2-pcrs="],
@@ -65,6 +60,19 @@ export async function encryptedRoot(
     ].join(" "),
     tpm: tpm.state,
   };
+}
+
+/** Encrypts the small file system at the start of a disk where it stands, which needs no device mapper (LUKS2). */
+export function encryptDisk(
+  cryptsetup: string,
+  disk: string,
+  { uuid, passphraseFile }: { readonly uuid: string; readonly passphraseFile: string },
+): void {
+  truncateSync(disk, DISK_BYTES);
+  run(cryptsetup, [
+    ...["reencrypt", "--encrypt", "--batch-mode", "--type", "luks2", "--reduce-device-size", HEADER, "--uuid", uuid],
+    ...["--pbkdf", "pbkdf2", "--pbkdf-force-iterations", "1000", "--key-file", passphraseFile, disk],
+  ]);
 }
 
 /** Hooks of the generic initrd that load drivers and start services for roots that are elsewhere: half of the time of a boot. */
