@@ -5,7 +5,7 @@ import { regularFile, Tree } from "../../src/tree/index.ts";
 import type { Disk } from "../../src/vm/index.ts";
 import { tempFolder } from "./temp.ts";
 import { imageDisk } from "./vm-disks.ts";
-import { encryptDisk } from "./vm-encrypted-root.ts";
+import { encryptDisk, leaveOutHooks } from "./vm-encrypted-root.ts";
 import { probeFor, type Sections, section } from "./vm-probe.ts";
 import { realRootDisk } from "./vm-real-root.ts";
 import { bootToReport } from "./vm-story.ts";
@@ -91,5 +91,6 @@ export function passphrase(): Tree {
   const answer = `[Service]\nSetCredential=cryptsetup.passphrase:${PASSPHRASE}\n`;
   tree.setWithParents(`etc/systemd/system/${unit}.d/passphrase.conf`, regularFile(Buffer.from(answer)));
   tree.set(PASSPHRASE_FILE, regularFile(Buffer.from(PASSPHRASE)));
+  leaveOutHooks(tree);
   return tree;
 }

@@ -86,6 +86,11 @@ const NOT_NEEDED = [
   "pre-udev/99-nfs-start-rpc.sh",
 ];
 
+/** Lays nothing in the place of what of dracut's generic initrd only takes time. */
+export function leaveOutHooks(tree: Tree): void {
+  for (const hook of NOT_NEEDED) tree.setWithParents(`usr/lib/dracut/hooks/${hook}`, regularFile(new Uint8Array()));
+}
+
 /**
  * To be laid over dracut's generic initrd: what its module systemd-pcrphase would install, so that it is measured when the initrd
  * begins and ends; and nothing in the place of what only takes time.
@@ -99,7 +104,7 @@ export function initrdWithPhases(): Tree {
   const units = "usr/lib/systemd/system";
   add("usr/lib/systemd/systemd-pcrphase", 0o755);
   add(`${units}/systemd-pcrphase-initrd.service`, 0o644);
-  for (const hook of NOT_NEEDED) tree.setWithParents(`usr/lib/dracut/hooks/${hook}`, regularFile(new Uint8Array()));
+  leaveOutHooks(tree);
   const wants = `${units}/initrd.target.wants/systemd-pcrphase-initrd.service`;
   tree.setWithParents(wants, symlink("../systemd-pcrphase-initrd.service"));
   return tree;
