@@ -47,11 +47,6 @@ export function initrdFixture(generator: InitrdGenerator, flavour: KernelFlavour
   return fixturePath(`initrds/${generator}-${flavour}.img`);
 }
 
-/** A folder with a Debian system that boots, and does no more. Made when missing, which takes root; throws when that fails. */
-export function systemFixture(): string {
-  return realpathSync(fixturePath("trees/minimal"));
-}
-
 export interface SystemdFixture {
   readonly version: number;
   readonly stub: string;

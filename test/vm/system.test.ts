@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { type Generation, readGeneration } from "../../src/build/index.ts";
 import { lazyrd } from "../support/cli.ts";
-import { kernelFixture, systemFixture } from "../support/fixtures.ts";
+import { kernelFixture, rootFixture } from "../support/fixtures.ts";
 import { tempFolder } from "../support/temp.ts";
 import { probeFor, section } from "../support/vm-probe.ts";
 import { boot, bootToReport, says } from "../support/vm-story.ts";
@@ -21,7 +21,7 @@ function systemGeneration(settings: string): Generation {
   writeFileSync(config, `${settings}${DROP}`);
   const output = join(folder, "generation");
   const { status, stderr } = lazyrd([
-    ...["build", "--quiet", "--kernel", kernel.vmlinuz, "--modules", kernel.modules, "--tree", systemFixture()],
+    ...["build", "--quiet", "--kernel", kernel.vmlinuz, "--modules", kernel.modules, "--tree", rootFixture()],
     ...["--drivers", "virtio", "--config", config, "--output", output],
   ]);
   if (status !== 0) throw new Error(`lazyrd build: ${stderr}`);
