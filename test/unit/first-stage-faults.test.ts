@@ -3,9 +3,9 @@ import { directory, regularFile, symlink, type Tree } from "../../src/tree/index
 import type { ErrnoName } from "../support/simulated-kernel/index.ts";
 import {
   callsThatCanFail,
-  expectGoodEnd,
   expectOnlyVerifiedMounts,
   expectPolicy,
+  failEachCall,
   failureOf,
   goodBoot,
 } from "./first-stage/faults.ts";
@@ -48,16 +48,7 @@ describe.each(Object.entries(stories))("each system call of a boot with %s fails
   const good = goodBoot(story);
 
   test.each(ERRNOS)("with %s", (errno) => {
-    const complaints: string[] = [];
-    const ends = { exec: 0, reboot: 0 };
-    for (const call of callsThatCanFail(good.boot)) {
-      try {
-        ends[expectGoodEnd(good, call, errno)]++;
-      } catch (error) {
-        complaints.push(`${call.index} ${call.name}(${call.args.join(", ")}): ${(error as Error).message}`);
-      }
-    }
-    expect(complaints).toEqual([]);
+    const ends = failEachCall(good, errno);
     // Both kinds occur, or the test looks at nothing.
     expect(Math.min(ends.exec, ends.reboot)).toBeGreaterThan(20);
   });

@@ -128,6 +128,24 @@ export function expectGoodEnd(
   return "reboot";
 }
 
+/**
+ * Repeats a boot that goes well once for each call, with that one failing. Returns how often each end came, and expects
+ * that all of them are good ones: all that are not are told at once.
+ */
+export function failEachCall(good: GoodBoot, errno: ErrnoName): { readonly exec: number; readonly reboot: number } {
+  const complaints: string[] = [];
+  const ends = { exec: 0, reboot: 0 };
+  for (const call of callsThatCanFail(good.boot)) {
+    try {
+      ends[expectGoodEnd(good, call, errno)]++;
+    } catch (error) {
+      complaints.push(`${call.index} ${call.name}(${call.args.join(", ")}): ${(error as Error).message}`);
+    }
+  }
+  expect(complaints).toEqual([]);
+  return ends;
+}
+
 /** The machine was left alone for as long as the plan says, and this was announced. */
 export function expectPolicy(boot: Boot, delayMs: number): void {
   const wait = boot.calls.findLast(({ name }) => name === "sleep");
