@@ -5,6 +5,7 @@ export * from "./host-devices.ts";
 export * from "./host-tree.ts";
 export * from "./image-server.ts";
 export * from "./interrupt.ts";
+export { makeExt4 } from "./make-ext4.ts";
 export * from "./output-file.ts";
 export * from "./output-folder.ts";
 export * from "./pack.ts";

@@ -67,8 +67,9 @@ function loaderArguments({ path, address }: NonNullable<Machine["memoryImage"]>)
 
 function diskArguments(disk: Disk, index: number): string[] {
   // An IDE disk cannot be read-only: it gets a temporary layer that takes what is written and is then dropped.
-  const protection = disk.bus === "ahci" ? ",snapshot=on" : ",readonly=on";
-  const drive = `if=none,id=disk${index},format=raw,file=${quoteCommas(disk.path)}${disk.readOnly ? protection : ""}`;
+  const hasLayer = disk.forgetsWrites === true || (disk.readOnly && disk.bus === "ahci");
+  const protection = hasLayer ? ",snapshot=on" : disk.readOnly ? ",readonly=on" : "";
+  const drive = `if=none,id=disk${index},format=raw,file=${quoteCommas(disk.path)}${protection}`;
   // NVMe insists on a serial number, and Linux refuses a second controller with the same.
   const serial = disk.bus === "nvme" ? `,serial=lazyrd${index}` : "";
   return ["-drive", drive, "-device", `${DISK_DEVICES[disk.bus].device},drive=disk${index}${serial}`];

@@ -6,6 +6,8 @@ export interface Disk {
   readonly path: string;
   readonly bus: DiskBus;
   readonly readOnly: boolean;
+  /** Whether what the guest writes is forgotten when the machine ends: the file stays as it is. */
+  readonly forgetsWrites?: boolean;
 }
 
 /** A machine to be run by QEMU, kernel and initrd loaded directly. */

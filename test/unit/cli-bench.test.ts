@@ -123,7 +123,7 @@ describe("lazyrd bench", () => {
     writeFileSync(root, Buffer.alloc(1 << 20, 1));
     const { result, qemu } = await bench(["-q", "--runs", "1", "--variants", "lazy-none", "--root", root]);
     expect(result.status).toBe(0);
-    expect(qemu.args().join(" ")).toMatch(/root=PARTUUID=[0-9a-f-]{36} ro .*id=disk1,/);
+    expect(qemu.args().join(" ")).toMatch(/root=PARTUUID=[0-9a-f-]{36} rw .*id=disk1,.*snapshot=on/);
   });
 
   test("measures generations as they are", async () => {

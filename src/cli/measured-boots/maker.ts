@@ -177,7 +177,7 @@ export class VariantMaker {
   #machineOf(files: BootFiles): Machine {
     const machine = machineWith(files, this.#inputs.hardware);
     const root = this.#inputs.root;
-    const disks = root === undefined ? [] : [{ path: root.path, bus: this.#inputs.hardware.disk, readOnly: true }];
+    const disks = root === undefined ? [] : [{ path: root.path, bus: this.#inputs.hardware.disk, readOnly: false, forgetsWrites: true }];
     return { ...machine, disks: [...machine.disks, ...disks] };
   }
 }
