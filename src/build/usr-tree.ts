@@ -14,6 +14,8 @@ export interface UsrTree {
 
 /** Of the kernel's file systems, which are mounted whatever the tree has. */
 const API_DIRECTORIES = ["dev", "proc", "run", "sys"];
+/** The first stage's own, which a link of the tree must not replace. */
+const FIRST_STAGE_ENTRIES = ["init", "lazyrd"];
 /** Programs are looked for here, by names that scripts have written into them. */
 const PROGRAM_DIRECTORIES = /^(?:s?bin|lib(?:32|64|x32)?)$/;
 const INTO_USR = /^\/?usr\//;
@@ -35,6 +37,8 @@ export function takeUsr(tree: Tree): UsrTree {
     if (name === "usr" || API_DIRECTORIES.includes(name)) continue;
     if (FACTORY_DIRECTORIES.some((own) => own === name)) {
       putCopied(result, `${FACTORY}/${name}`, node);
+    } else if (FIRST_STAGE_ENTRIES.includes(name)) {
+      leftOut.push(`/${toText(name)}`);
     } else if (node.kind === "symlink" && INTO_USR.test(node.target)) {
       skeleton.set(name, node);
     } else if (PROGRAM_DIRECTORIES.test(name)) {

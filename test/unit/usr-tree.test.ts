@@ -48,6 +48,14 @@ test("what has no place in the result is named", () => {
   expect(paths(skeleton)).toEqual(["bin", "lib64", "opt", "root", "tmp"]);
 });
 
+test("a link /init, as initrds have it, does not replace the first stage's program", () => {
+  const tree = debian();
+  tree.set("init", symlink("usr/lib/systemd/systemd"));
+  const { skeleton, warnings } = takeUsr(tree);
+  expect(paths(skeleton)).toEqual(["bin", "lib64", "tmp"]);
+  expect(warnings).toEqual(["left out, being outside of /usr, /etc and /var: /init"]);
+});
+
 describe("a tree that cannot be taken apart", () => {
   test("has programs outside of /usr", () => {
     const tree = debian();
