@@ -22,9 +22,11 @@ type Part = (typeof PARTS)[number];
 
 const USAGE = `npm run bench [-- [PART...] [--runs N] [--save] [OPTION...]]
   boot          guest time until the initrd's own init runs: floor, classic, lazyrd, dracut's squash (lazyrd bench)
+  layouts       the same for every place where the image can live
+  layouts-large how much longer that takes with a gigabyte more in the image, of which nothing is read
   compressions  the classic initrd, packed in every way that the kernel knows
   uki           started by UEFI firmware, everything in one file or split
-  system        until the initrd hands over to a small Debian
+  system        until a small Debian is up, behind an initrd or by itself
   scaling       with more and more in the initrd, up to 1 GB
   build         seconds and memory of lazyrd build, beside the tools it replaces
   profile       what a boot reads of an image with and without its profile
@@ -86,7 +88,7 @@ async function measure(
     const results = await benchTracing(input, folder, { pairs: runs, skipsIdle: flags.includes(SKIP_WAITS) });
     return { text: describeTracing(results), results };
   }
-  const results = benchBoots(part, input, folder, flags);
+  const results = await benchBoots(part, input, folder, flags);
   return { text: describeBoots(results), results };
 }
 

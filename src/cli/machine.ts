@@ -51,7 +51,7 @@ export function addHardwareOptions(command: Command): Command {
  */
 export function machineOf(
   generation: Generation,
-  flags: MachineFlags,
+  flags: HardwareFlags & Pick<MachineFlags, "classic">,
   { countInstructions, disk }: { readonly countInstructions: boolean; readonly disk?: string },
 ): Machine {
   const files = {

@@ -22,9 +22,10 @@ export async function withReachableImage<T>(
   generation: Generation,
   machine: Machine,
   run: (machine: Machine) => Promise<T>,
+  onRequest?: (request: ServedRequest) => void,
 ): Promise<T> {
   if (generation.manifest.place.kind !== "http") return await run(machine);
-  const server = await serveGeneration(generation, ANY_PORT);
+  const server = await serveGeneration(generation, ANY_PORT, onRequest);
   const url = `lazyrd.url=http://${HOST_OF_GUEST}:${server.address.port}/${GENERATION_FILES.image}`;
   try {
     return await run({ ...machine, network: "user", disks: [], commandLine: `${machine.commandLine} ${url}` });

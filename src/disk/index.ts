@@ -4,3 +4,4 @@ export * from "./loader-entry.ts";
 export * from "./make.ts";
 export * from "./plan.ts";
 export { type OpenRoot, openRoot } from "./root.ts";
+export * from "./usr.ts";

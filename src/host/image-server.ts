@@ -20,6 +20,8 @@ export interface ServedRequest {
   readonly path: string;
   readonly status: number;
   readonly from: string;
+  /** What was sent, headers and all. */
+  readonly sentBytes: number;
 }
 
 const RANGE = /^bytes=(\d+)-(\d*)$/;
@@ -36,8 +38,11 @@ export async function serveImage(
 ): Promise<ImageServer> {
   const server = createServer((request, response) => {
     const path = request.url ?? "";
+    const { socket } = request;
+    const sentBefore = socket.bytesWritten;
     response.on("close", () => {
-      onRequest({ path, status: response.statusCode, from: request.socket.remoteAddress ?? "" });
+      const sentBytes = socket.bytesWritten - sentBefore;
+      onRequest({ path, status: response.statusCode, from: socket.remoteAddress ?? "", sentBytes });
     });
     answer(file, names.includes(path.slice(1)), request, response);
   });

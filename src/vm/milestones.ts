@@ -85,3 +85,11 @@ export function milestoneWatch(): (line: ConsoleLine) => boolean {
     return shown !== undefined && waited.delete(shown);
   };
 }
+
+/** The last words of a kernel that stands still from now on: without `panic=` it waits for somebody to look at it. */
+const LAST_WORDS = /---\[ end Kernel panic - not syncing/;
+
+/** Whether nothing can be expected of the machine after this line. */
+export function standsStill({ text }: ConsoleLine): boolean {
+  return LAST_WORDS.test(text);
+}

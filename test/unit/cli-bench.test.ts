@@ -1,11 +1,11 @@
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { appendFileSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
 import type { Measurement } from "../../src/measure/index.ts";
-import { writeSampleInputs } from "../support/build-inputs.ts";
+import { type SampleInputs, writeSampleInputs } from "../support/build-inputs.ts";
 import { type CliResult, lazyrd, lazyrdProgram } from "../support/cli.ts";
 import { type FakeQemu, fakeQemu } from "../support/fake-qemu.ts";
 import { type MachineEvent, scriptOf } from "../support/qemu-log.ts";
@@ -26,9 +26,20 @@ interface Benched {
   readonly qemu: FakeQemu;
 }
 
+/** What layouts need of a kernel besides what all images need. */
+const LAYOUT_MODULES = ["drivers/block/loop.ko", "fs/fat/vfat.ko", "fs/nls/nls_cp437.ko", "drivers/nvdimm/nd_pmem.ko"]
+  .map((path) => `kernel/${path}\n`)
+  .join("");
+
 /** Variants of made-up inputs in a machine that does always the same, or stops short. */
-async function bench(flags: readonly string[], events: readonly MachineEvent[] = BOOT): Promise<Benched> {
-  const { kernel, initrd, modules } = await writeSampleInputs(tempFolder());
+async function bench(
+  flags: readonly string[],
+  events: readonly MachineEvent[] = BOOT,
+  prepare: (inputs: SampleInputs) => void = () => undefined,
+): Promise<Benched> {
+  const sample = await writeSampleInputs(tempFolder());
+  prepare(sample);
+  const { kernel, initrd, modules } = sample;
   const qemu = fakeQemu(scriptOf(events, { ends: true }));
   const temporary = tempFolder();
   const inputs = ["-k", kernel, "-i", initrd, "-m", modules];
@@ -126,6 +137,18 @@ describe("lazyrd bench", () => {
     expect(qemu.args().join(" ")).toMatch(/root=PARTUUID=[0-9a-f-]{36} rw .*id=disk1,.*snapshot=on/);
   });
 
+  test("boots an operating system instead of the initrd, and tells what it never comes to", async () => {
+    const wanted = ["--variants", "lazy-none,system-none", "--json", "-q", "--runs", "1"];
+    const { result, qemu } = await bench(wanted);
+    const [lazy, system] = measurementsOf(result);
+    expect(system).toMatchObject({ variant: "system-none", failure: null });
+    // All but what tells systemd that it is an initrd.
+    expect((lazy?.contentBytes ?? 0) - (system?.contentBytes ?? 0)).toBe("ID=test\n".length);
+    expect(qemu.args().join(" ")).not.toContain("root=");
+    const { omissions } = JSON.parse((await bench([...wanted, "--until", "switch-root"])).result.stdout);
+    expect(omissions).toEqual([{ variant: "system-none", reason: expect.stringContaining("until switch-root") }]);
+  });
+
   test("measures generations as they are", async () => {
     const folder = tempFolder();
     const { kernel, initrd, modules } = await writeSampleInputs(folder);
@@ -141,6 +164,35 @@ describe("lazyrd bench", () => {
     const { result } = await bench(["-q", "--variants", "classic"], [...BOOT.slice(0, 3), panic]);
     expect(result.status).toBe(3);
     expect(result.stdout).toContain("classic did not come up: the machine stopped, [    1.500000] Kernel panic");
+  });
+
+  test("does not wait for a kernel that stands still", async () => {
+    const lastWords = { line: "[    1.5] ---[ end Kernel panic - not syncing: VFS ]---" };
+    const stays = { line: "[    2.000000] systemd[1]: systemd 252 running in system mode" };
+    const { result } = await bench(["-q", "--variants", "classic"], [...BOOT.slice(0, 3), lastWords, stays]);
+    expect(result.status).toBe(3);
+    expect(result.stdout).toContain("classic did not come up: the machine stopped, [    1.5] ---[ end Kernel panic");
+  });
+
+  test("gives each layout its image where that is looked for", async () => {
+    const argumentsOf = async (variant: string): Promise<string> => {
+      const { result, qemu } = await bench(
+        ["--json", "-q", "--runs", "1", "--variants", variant],
+        BOOT,
+        ({ modules }) => appendFileSync(join(modules, "modules.builtin"), LAYOUT_MODULES),
+      );
+      expect(JSON.parse(result.stdout)).toMatchObject({ measurements: [{ variant, failure: null }], omissions: [] });
+      return qemu.args().join(" ");
+    };
+    const disk = /id=disk0,format=raw,file=\S*/;
+    for (const layout of ["boot", "esp", "usr-file"]) {
+      const args = await argumentsOf(`${layout}-none`);
+      expect(args).toMatch(disk);
+      expect(args).not.toMatch(/file=\S*(image\.raw|blank)/);
+    }
+    expect(await argumentsOf("memory-none")).toMatch(/file=\S*blank/);
+    expect(await argumentsOf("pmem-dax")).toMatch(/memmap=0x.*file=\S*blank.* loader,file=\S*image\.raw/);
+    expect(await argumentsOf("network-none")).toMatch(/lazyrd\.url=http:.*user,id=net0.*file=\S*blank/);
   });
 
   test("a file that is no points file stays", async () => {

@@ -1,9 +1,9 @@
-import { closeSync, ftruncateSync, mkdirSync, openSync, readFileSync, writeFileSync, writeSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { expect, test } from "vitest";
 import type { Generation } from "../../src/build/index.ts";
-import { type PositionedSink, toHex } from "../../src/bytes/index.ts";
-import { planDdi, writeDdi } from "../../src/formats/ddi/index.ts";
+import type { ByteSink } from "../../src/bytes/index.ts";
+import { writeUsrDisk } from "../../src/disk/index.ts";
 import { encodeErofs } from "../../src/formats/erofs/index.ts";
 import { regularFile, Tree } from "../../src/tree/index.ts";
 import { tempFolder } from "../support/temp.ts";
@@ -47,20 +47,9 @@ function imagePath(): string {
 
 /** A disk with /usr on partitions of its own, and the image as a file in it. */
 function usrDisk(content: Uint8Array): { path: string; rootHash: string } {
-  const emit = (sink: { write(bytes: Uint8Array): void }): void => sink.write(content);
-  const plan = planDdi({
-    designator: "usr",
-    architecture: "x86-64",
-    data: { sizeBytes: content.length, emit },
-    verity: { salt: Buffer.alloc(32, 7), uuid: UUID },
-  });
   const path = join(tempFolder(), "usr.raw");
-  const file = openSync(path, "w");
-  ftruncateSync(file, plan.sizeBytes);
-  const output: PositionedSink = { writeAt: (offset, bytes) => void writeSync(file, bytes, 0, bytes.length, offset) };
-  const { tree } = writeDdi(plan, output);
-  closeSync(file);
-  return { path, rootHash: toHex(tree.rootHash) };
+  const data = { sizeBytes: content.length, emit: (sink: ByteSink) => sink.write(content) };
+  return { path, rootHash: writeUsrDisk(data, Buffer.alloc(32, 7), path) };
 }
 
 const uuidOf = (rootHash: string, name: string): string => `CRYPT-VERITY-${rootHash.slice(0, 32)}-${name}`;

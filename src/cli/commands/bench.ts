@@ -9,18 +9,19 @@ import { parseKernelImage } from "../../kernel/index.ts";
 import {
   DEFAULT_VARIANTS,
   describeMeasurements,
+  isSystem,
   type Measurement,
   type NamedVariant,
   type Omission,
   parseVariants,
   scalingPoints,
   titleOf,
-  VARIANT_NAMES,
+  VARIANT_PATTERNS,
 } from "../../measure/index.ts";
 import { parseSize } from "../../text/index.ts";
 import { type Machine, qemuVersion, recordMachine } from "../../vm/index.ts";
 import { BootSeries } from "../boot-series.ts";
-import { moduleTrees, readConfig, selectDrivers } from "../build-inputs.ts";
+import { moduleTrees, readConfig } from "../build-inputs.ts";
 import { addHardwareOptions, type HardwareFlags, positiveInteger } from "../machine.ts";
 import {
   counting,
@@ -29,11 +30,13 @@ import {
   type MeasureFlags,
   measureBoot,
   type PreparedBoot,
-  preparedGeneration,
   type RootDisk,
   readsOfImage,
+  requireReachable,
   VariantMaker,
   type WantedVariant,
+  withPreparedGeneration,
+  withSignsOf,
   writeRootDisk,
 } from "../measured-boots/index.ts";
 import { startProgress } from "../progress.ts";
@@ -69,13 +72,16 @@ export function benchCommand(): Command {
     .option("-m, --modules <folder>", "the kernel's modules, as for lazyrd build")
     .option("-c, --config <file>", "settings, as for lazyrd build")
     .option("-d, --drivers <set>", "storage drivers, as for lazyrd build", "virtio")
-    .option("--variants <names>", `separated by commas, of ${VARIANT_NAMES.join(", ")}`, DEFAULT_VARIANTS)
+    .option("--variants <names>", `separated by commas, of: ${VARIANT_PATTERNS}`, DEFAULT_VARIANTS)
     .addOption(
       new Option("--beside <name=initrd>", "measure another initrd too, as it is; may be repeated")
         .argParser(namedInitrd)
         .default([], "none"),
     )
-    .option("--root <path>", "what the initrd hands over to: a root file system's image, or a folder")
+    .option(
+      "--root <path>",
+      "what the initrd hands over to: a root file system's image, or a folder (which becomes ext4)",
+    )
     .option("--scaling <sizes>", "measure also with so much more in the initrd: 25M,200M")
     .option("--points <file>", "write time by content, for lazyrd report --scaling")
     .addOption(new Option("--until <milestone>", "how far each boot has to come").choices(ENDS).default("next-stage"))
@@ -99,12 +105,14 @@ interface NamedInitrd {
   readonly path: string;
 }
 
-async function run(folders: string[], flags: BenchFlags): Promise<void> {
+async function run(folders: string[], given: BenchFlags): Promise<void> {
+  const flags = withSignsOf(given.until, given);
   const additions = parseAdditions(flags.scaling);
   const variants = parseVariants(flags.variants);
-  const generations = folders.map((folder) =>
-    preparedGeneration(basename(resolve(folder)), readGeneration(folder), flags),
-  );
+  const generations = folders.map((folder) => ({
+    name: basename(resolve(folder)),
+    generation: readGeneration(folder),
+  }));
   const version = qemuVersion();
   const folder = mkdtempSync(join(tmpdir(), "lazyrd-bench-"));
   const removeFolder = (): void => rmSync(folder, { recursive: true, force: true });
@@ -121,6 +129,7 @@ async function run(folders: string[], flags: BenchFlags): Promise<void> {
   const measureVariant = async (maker: VariantMaker, wanted: WantedVariant): Promise<void> => {
     let isMade = false;
     try {
+      requireReachable(isSystem(wanted.variant) ? "system" : "initrd", flags.until);
       await maker.with(wanted, async (boot) => {
         isMade = true;
         await measure(boot);
@@ -138,7 +147,10 @@ async function run(folders: string[], flags: BenchFlags): Promise<void> {
         hint: "give a kernel and an initrd with -k and -i, or generations that lazyrd build wrote",
       });
     }
-    for (const boot of generations) await measure(boot);
+    for (const { name, generation } of generations) {
+      requireReachable(generation.manifest.nextStage.kind === "system" ? "system" : "initrd", flags.until);
+      await withPreparedGeneration(name, generation, flags, measure);
+    }
     if (maker !== undefined) for (const subject of subjects) await measureVariant(maker, subject);
   } finally {
     progress.end();
@@ -220,7 +232,7 @@ async function variantMaker(
     },
     modules: moduleTrees(flags.modules, release),
     acceptInitrdModules: flags.modules === undefined,
-    drivers: selectDrivers(flags.drivers),
+    drivers: flags.drivers,
     config: readConfig(flags.config),
   };
   return new VariantMaker(inputs, folder, progress);

@@ -1,5 +1,5 @@
 import { Command, Option } from "commander";
-import { type Generation, readGeneration } from "../../build/index.ts";
+import { readGeneration } from "../../build/index.ts";
 import {
   type ConsoleLine,
   describeTimeline,
@@ -7,10 +7,10 @@ import {
   readTimeline,
   runMachine,
   showsMilestone,
+  standsStill,
 } from "../../vm/index.ts";
-import { withImageDisk } from "../boot-disk.ts";
-import { addMachineOptions, type MachineFlags, machineOf } from "../machine.ts";
-import { withReachableImage } from "../served-image.ts";
+import { withMachineOf } from "../layout-machine.ts";
+import { addMachineOptions, type MachineFlags } from "../machine.ts";
 import { EXIT, printJson, printResult, printStep } from "../terminal.ts";
 
 interface BootFlags extends MachineFlags {
@@ -36,20 +36,12 @@ export function bootCommand(): Command {
 
 async function run(folder: string, flags: BootFlags): Promise<void> {
   const generation = readGeneration(folder);
-  await withImageDisk(generation, (disk) => bootWith(generation, disk, flags));
-}
-
-/** The last words of a kernel that stands still from now on: without `panic=` it waits for somebody to look at it. */
-const STANDS_STILL = /---\[ end Kernel panic - not syncing/;
-
-async function bootWith(generation: Generation, disk: string, flags: BootFlags): Promise<void> {
-  const machine = machineOf(generation, flags, { countInstructions: flags.icount, disk });
   const { until } = flags;
   const isUp = (line: ConsoleLine): boolean =>
     until === undefined ? showsMilestone(line, "next-stage") : until.test(line.text);
-  const { end, lines } = await withReachableImage(generation, machine, (reachable) =>
-    runMachine(reachable, {
-      until: (line) => isUp(line) || STANDS_STILL.test(line.text),
+  const { end, lines } = await withMachineOf(generation, flags, { countInstructions: flags.icount }, (machine) =>
+    runMachine(machine, {
+      until: (line) => isUp(line) || standsStill(line),
       timeoutSeconds: flags.timeout,
       onLine: flags.quiet ? undefined : (line) => printStep(line.text),
     }),

@@ -1,9 +1,10 @@
-import { writeFileSync } from "node:fs";
+import { closeSync, openSync, writeFileSync } from "node:fs";
 import { encodeFirstStage, keptParts } from "../../build/index.ts";
-import { MemorySource } from "../../bytes/index.ts";
+import { MemorySource, sequentialSink } from "../../bytes/index.ts";
+import { openContent } from "../../content/index.ts";
 import { compress, OUTPUT_METHODS, type OutputMethod } from "../../formats/compression/index.ts";
-import { type Initramfs, readInitramfs, treeOfInitramfs } from "../../formats/cpio/index.ts";
-import { inFile, packWithTool, readInput } from "../../host/index.ts";
+import { encodeCpio, type Initramfs, readInitramfs, treeOfInitramfs } from "../../formats/cpio/index.ts";
+import { inFile, packWithTool, readInput, writeFully } from "../../host/index.ts";
 import { type ArchiveMethod, addContent, contentBytesOf } from "../../measure/index.ts";
 
 export interface InitrdOptions {
@@ -11,26 +12,60 @@ export interface InitrdOptions {
   readonly addedBytes: number;
   /** Undefined: as the initrd is packed already. */
   readonly method: ArchiveMethod | "as it is or none" | undefined;
+  /** Whether it is to be taken for an operating system: without what tells systemd that it is an initrd. */
+  readonly asSystem?: boolean;
 }
+
+const INITRD_RELEASE = "etc/initrd-release";
 
 /**
  * Writes an initrd with more in it, or packed in another way. Microcode in front stays as it is.
  * @returns the bytes of all its files, unpacked
  * @throws UsageError when the program that packs like that is not installed.
  */
-export async function writeInitrd({ path, addedBytes, method }: InitrdOptions, output: string): Promise<number> {
+export async function writeInitrd(
+  { path, addedBytes, method, asSystem = false }: InitrdOptions,
+  output: string,
+): Promise<number> {
   const bytes = readInput(path, "the initrd");
   const initramfs = await inFile(path, () => readInitramfs(bytes));
   const { tree } = treeOfInitramfs(initramfs, { includeEarly: false });
   const keepsPacking = method === undefined || method === "as it is or none";
   addContent(tree, addedBytes);
-  if (addedBytes === 0 && keepsPacking) writeFileSync(output, bytes);
+  if (asSystem) tree.remove(INITRD_RELEASE);
+  if (addedBytes === 0 && keepsPacking && !asSystem) writeFileSync(output, bytes);
   else {
     const kept = keptParts(new MemorySource(bytes), initramfs);
     const chosen = method === undefined ? ownMethod(initramfs) : keepsPacking ? "none" : method;
     writeFileSync(output, await encodeFirstStage(tree, kept, "none", (archive) => pack(archive, chosen)));
   }
   return contentBytesOf(tree);
+}
+
+/**
+ * Writes an archive of an operating system, a folder or an image, with more in it.
+ * @returns the bytes of all its files
+ * @throws UsageError and FormatError when it is no file tree.
+ */
+export async function writeSystem(
+  { path, addedBytes }: Pick<InitrdOptions, "path" | "addedBytes">,
+  output: string,
+): Promise<number> {
+  const content = await openContent(path);
+  try {
+    const { tree } = content.roots[0];
+    addContent(tree, addedBytes);
+    const file = openSync(output, "w");
+    try {
+      const sink = sequentialSink({ writeAt: (offset, bytes) => writeFully(file, offset, bytes) }, 0);
+      encodeCpio(tree, sink, { xattrs: "drop" });
+    } finally {
+      closeSync(file);
+    }
+    return contentBytesOf(tree);
+  } finally {
+    content.close();
+  }
 }
 
 /** The level at which initrd generators run zstd would take minutes; what is measured is unpacking. */

@@ -4,16 +4,19 @@ import {
   type BuildConfig,
   type BuildInputs,
   buildGeneration,
+  defaultConfig,
   encodeFirstStage,
   firstStageTree,
   type Generation,
   type InputFile,
-  loadedFile,
+  LOCAL_FILES,
   OWN_NAMES,
   type ProgressListener,
   readGeneration,
   withSettings,
 } from "../../build/index.ts";
+import { fromHex } from "../../bytes/index.ts";
+import { planUsrWithImage, writeUsrDisk } from "../../disk/index.ts";
 import {
   FileSource,
   inFile,
@@ -22,29 +25,46 @@ import {
   packageFile,
   packageVersion,
   readInput,
+  type ServedRequest,
 } from "../../host/index.ts";
-import { type NamedVariant, type Subject, startsFromFirmware, titleOf, type Variant } from "../../measure/index.ts";
+import {
+  isSystem,
+  type LazyVariant,
+  type NamedVariant,
+  type Subject,
+  startsFromFirmware,
+  titleOf,
+  type Variant,
+} from "../../measure/index.ts";
+import { driverPurposes, type ImagePlace, imageFileName, layoutOf } from "../../plan/index.ts";
 import { encodeProfile } from "../../profile/index.ts";
 import { mapImage, profileOfReads } from "../../trace/index.ts";
 import type { FirmwareMachine, Machine, RecordedRead } from "../../vm/index.ts";
-import { type BootFiles, commandLineWith, type HardwareFlags, machineWith } from "../machine.ts";
-import { writeInitrd } from "./initrd.ts";
+import { selectDrivers } from "../build-inputs.ts";
+import { withMachineOf } from "../layout-machine.ts";
+import { type BootFiles, type HardwareFlags, machineWith } from "../machine.ts";
+import { writeInitrd, writeSystem } from "./initrd.ts";
 import type { RootDisk } from "./root-disk.ts";
 import { firmwareMachine, writeUnifiedDisk } from "./unified.ts";
 
 /** A machine without an image has a disk all the same, so that all have the same devices. */
 const BLANK_DISK_BYTES = 1 << 20;
+/** Below /usr, where that holds the image. */
+const USR_FOLDER = "/lib/lazyrd";
 
 /** What can be booted and measured. */
 export interface PreparedBoot extends Subject {
   readonly machine: Machine | FirmwareMachine;
-  /** There is nothing to boot but a program. */
-  readonly isFloor: boolean;
+  /** What boots: a program and nothing else, an initrd, or a system that is not behind any initrd. */
+  readonly kind: "floor" | "initrd" | "system";
+  /** What the machine fetched of its image, where that is on a server: its boots add to it. */
+  readonly fetched: readonly ServedRequest[];
 }
 
 /** What all variants are made of. */
-export interface VariantInputs
-  extends Pick<BuildInputs, "modules" | "acceptInitrdModules" | "drivers" | "config" | "kernel"> {
+export interface VariantInputs extends Pick<BuildInputs, "modules" | "acceptInitrdModules" | "config" | "kernel"> {
+  /** As `--drivers` names them. */
+  readonly drivers: string;
   readonly kernelRelease: string | undefined;
   /** The initrd's file. */
   readonly initrd: string;
@@ -102,97 +122,188 @@ export class VariantMaker {
   ): Promise<T> {
     try {
       await this.#progress(`${titleOf(name, addedBytes)}: preparing`);
-      const contentBytes = await this.#writeInitrd(variant, initrd, addedBytes);
-      const files = await this.#prepare(name, variant);
-      const imageBytes = files.image === this.#blankDisk ? 0 : sizeOf(files.image);
-      const subject = { variant: name, contentBytes, addedBytes, imageBytes, isFloor: variant.kind === "floor" };
-      return await measure({ ...subject, ...(await this.#machine(variant, files)) });
+      const contentBytes = await this.#writeContent(variant, initrd, addedBytes);
+      const subject = { variant: name, contentBytes, addedBytes };
+      if (variant.kind === "lazy") return await this.#withGeneration(subject, variant, measure);
+      const machine = this.#withDisks(machineWith(this.#classicFiles(), this.#inputs.hardware), { hasImage: false });
+      const kind = variant.kind === "floor" ? "floor" : "initrd";
+      const started = await this.#started(variant, machine, undefined);
+      return await measure({ ...subject, ...started, kind, imageBytes: 0, fetched: [] });
     } finally {
       for (const path of Object.values(this.#place)) rmSync(path, { recursive: true, force: true });
     }
   }
 
   /** @returns how much content it has; null where it has none of the initrd's */
-  async #writeInitrd(variant: Variant, path: string, addedBytes: number): Promise<number | null> {
-    if (variant.kind !== "floor") {
-      // What a build unpacks at once needs no compression.
-      const method = variant.kind === "lazy" ? "as it is or none" : variant.method;
-      return writeInitrd({ path, addedBytes, method }, this.#place.initrd);
+  async #writeContent(variant: Variant, path: string, addedBytes: number): Promise<number | null> {
+    const { initrd } = this.#place;
+    if (variant.kind === "floor") {
+      writeFileSync(initrd, await trivialInitrd());
+      return null;
     }
-    writeFileSync(this.#place.initrd, await trivialInitrd());
-    return null;
+    // What a build unpacks at once needs no compression.
+    const method = variant.kind === "lazy" ? "as it is or none" : variant.method;
+    if (!isSystem(variant)) return writeInitrd({ path, addedBytes, method }, initrd);
+    const { root } = this.#inputs;
+    if (root !== undefined) return writeSystem({ path: root.source, addedBytes }, initrd);
+    return writeInitrd({ path, addedBytes, method, asSystem: true }, initrd);
   }
 
-  async #prepare(name: string, variant: Variant): Promise<BootFiles> {
-    const { kernel, config, root } = this.#inputs;
-    const commandLine = [config.boot["command-line"], root?.commandLine ?? ""].filter((part) => part !== "").join(" ");
-    if (variant.kind !== "lazy") {
-      return { kernel: kernel.path, initrd: this.#place.initrd, image: this.#blankDisk, commandLine };
-    }
-    const settings = withSettings(config, { ...variant.settings, boot: { "command-line": commandLine } });
+  #classicFiles(): BootFiles {
+    const { kernel } = this.#inputs;
+    return {
+      kernel: kernel.path,
+      initrd: this.#place.initrd,
+      image: this.#blankDisk,
+      commandLine: this.#commandLine({ hasRoot: true }),
+    };
+  }
+
+  /** @param hasRoot whether there is something to hand over to */
+  #commandLine({ hasRoot }: { readonly hasRoot: boolean }): string {
+    const { config, root } = this.#inputs;
+    const parts = [config.boot["command-line"], hasRoot ? (root?.commandLine ?? "") : ""];
+    return parts.filter((part) => part !== "").join(" ");
+  }
+
+  /** Makes the generation, and has it measured with its image where the layout looks for it. */
+  async #withGeneration<T>(
+    subject: Pick<Subject, "variant" | "contentBytes" | "addedBytes">,
+    variant: LazyVariant,
+    measure: (boot: PreparedBoot) => Promise<T>,
+  ): Promise<T> {
+    const generation = await this.#prepare(subject.variant, variant);
+    return withImage(generation, this.#inputs.hardware, async (boot) => {
+      const hasImage = isOnDisk(generation.manifest.place);
+      const isImageLoaded = generation.manifest.place.kind === "initrd";
+      const machine = this.#withDisks(boot.machine, { hasImage, hasRoot: !isSystem(variant) });
+      const started = await this.#started(variant, machine, isImageLoaded ? undefined : generation.path("image"));
+      return measure({ ...boot, ...subject, ...started });
+    });
+  }
+
+  async #prepare(name: string, variant: LazyVariant): Promise<Generation> {
+    const commandLine = this.#commandLine({ hasRoot: !isSystem(variant) });
+    const given = this.#settingsOf(variant, commandLine);
+    const settings = given.layout === "usr-file" ? await this.#withUsr(given) : given;
     const plain = await this.#build(settings, undefined);
-    if (variant.profiled !== true) return this.#filesOf(plain);
-    const reads = await this.#inputs.readsOf(this.#machineOf(this.#filesOf(plain)), name);
-    return this.#filesOf(await this.#build(settings, await profileOf(plain, reads)));
+    if (variant.profiled !== true) return plain;
+    const reads = await withImage(plain, this.#inputs.hardware, ({ machine }) =>
+      this.#inputs.readsOf(this.#withDisks(machine, { hasImage: true }), name),
+    );
+    return this.#build(settings, await profileOf(plain, reads));
+  }
+
+  #settingsOf({ settings }: LazyVariant, commandLine: string): BuildConfig {
+    const { config } = this.#inputs;
+    const isOther = settings["layout"] !== undefined && settings["layout"] !== config.layout;
+    // What is said of the place in another layout means nothing to this one.
+    const own = isOther ? { ...config, location: defaultConfig().location } : config;
+    return withSettings(own, { ...settings, boot: { "command-line": commandLine } });
+  }
+
+  /** Makes a /usr that holds the image: that does not depend on where it lives. */
+  async #withUsr(config: BuildConfig): Promise<BuildConfig> {
+    const { manifest, path } = await this.#build(
+      { ...config, layout: "partition", location: defaultConfig().location },
+      undefined,
+    );
+    const image = new FileSource(path("image"), "the image");
+    try {
+      const seed = fromHex(manifest.image.rootHash);
+      const filePath = `${USR_FOLDER}/${imageFileName(manifest.image)}`;
+      writeUsrDisk(planUsrWithImage(filePath, image, seed), seed, this.#place.disk);
+    } finally {
+      image.close();
+    }
+    return withSettings(config, { location: { usr: this.#place.disk, folder: USR_FOLDER } });
   }
 
   async #build(config: BuildConfig, profile: InputFile | undefined): Promise<Generation> {
     const source = openSharedInput(this.#place.initrd, "the initrd");
+    const usrPath = config.location.usr;
+    const usr = usrPath === "" ? undefined : new FileSource(usrPath, "the disk with /usr");
     const inputs: BuildInputs = {
       ...this.#inputs,
       initrd: { path: this.#inputs.initrd, source },
+      drivers: selectDrivers(this.#inputs.drivers, driverPurposes(layoutOf(config.layout, config.location))),
+      usr: usr && { path: usrPath, source: usr },
       config,
       profile,
-      firstStageProgram,
+      firstStageProgram: (_, hasNetwork) => firstStageProgram(hasNetwork),
       generator: `lazyrd ${packageVersion()}`,
     };
     const output = new OutputFolder(this.#place.generation, OWN_NAMES);
     try {
       await buildGeneration(inputs, output, this.#progress);
+      if (usr !== undefined) output.link(LOCAL_FILES.usr, usrPath);
       output.commit();
     } finally {
       output.discard();
       source.close();
+      usr?.close();
     }
     return readGeneration(this.#place.generation);
   }
 
-  /** Where the image is a part of what is loaded, it is on no disk. */
-  #filesOf(generation: Generation): BootFiles {
-    const files = filesOf(generation);
-    return generation.manifest.place.kind === "initrd" ? { ...files, image: this.#blankDisk } : files;
-  }
-
-  async #machine(variant: Variant, files: BootFiles): Promise<Pick<PreparedBoot, "machine" | "loadedBytes">> {
-    const machine = this.#machineOf(files);
-    if (!startsFromFirmware(variant)) return { machine, loadedBytes: sizeOf(files.initrd) };
-    const { kernelRelease, config, hardware } = this.#inputs;
-    const parts = { ...files, commandLine: commandLineWith(files.commandLine, hardware), kernelRelease };
-    const image = files.image === this.#blankDisk ? undefined : files.image;
-    const { unifiedBytes } = await writeUnifiedDisk({ ...parts, image, uki: config.uki }, this.#place.disk);
+  /** @param image goes onto the disk that firmware starts from, if there is one */
+  async #started(
+    variant: Variant,
+    machine: Machine,
+    image: string | undefined,
+  ): Promise<Pick<PreparedBoot, "machine" | "loadedBytes">> {
+    if (!startsFromFirmware(variant)) return { machine, loadedBytes: sizeOf(machine.initrd) };
+    const { kernelRelease, config } = this.#inputs;
+    const { unifiedBytes } = await writeUnifiedDisk(
+      { ...machine, image, kernelRelease, uki: config.uki },
+      this.#place.disk,
+    );
     const started = firmwareMachine(machine, this.#place.disk, this.#place.firmwareVariables);
     return { machine: started, loadedBytes: unifiedBytes };
   }
 
-  #machineOf(files: BootFiles): Machine {
-    const machine = machineWith(files, this.#inputs.hardware);
-    const root = this.#inputs.root;
-    const disks = root === undefined ? [] : [{ path: root.path, bus: this.#inputs.hardware.disk, readOnly: false, forgetsWrites: true }];
-    return { ...machine, disks: [...machine.disks, ...disks] };
+  /** All machines have the same disks, whether these hold something or not. */
+  #withDisks(machine: Machine, { hasImage, hasRoot = true }: { hasImage: boolean; hasRoot?: boolean }): Machine {
+    const { hardware, root } = this.#inputs;
+    const blank = { path: this.#blankDisk, bus: hardware.disk, readOnly: true };
+    const rootDisk = { path: root?.path ?? "", bus: hardware.disk, readOnly: false, forgetsWrites: true };
+    const disks = [...(hasImage ? machine.disks : [blank]), ...(root === undefined || !hasRoot ? [] : [rootDisk])];
+    return { ...machine, disks };
   }
 }
 
-/** A generation that is there, as it is. */
-export function preparedGeneration(name: string, generation: Generation, hardware: HardwareFlags): PreparedBoot {
-  const files = filesOf(generation);
-  const sizes = { loadedBytes: sizeOf(files.initrd), imageBytes: sizeOf(files.image) };
-  const machine = machineWith(files, hardware);
-  return { variant: name, contentBytes: null, addedBytes: 0, ...sizes, machine, isFloor: false };
+/** Calls `measure` with a generation as it is, and with its image where the layout looks for it. */
+export function withPreparedGeneration<T>(
+  name: string,
+  generation: Generation,
+  hardware: HardwareFlags,
+  measure: (boot: PreparedBoot) => Promise<T>,
+): Promise<T> {
+  const subject = { variant: name, contentBytes: null, addedBytes: 0 };
+  return withImage(generation, hardware, (boot) => measure({ ...boot, ...subject }));
 }
 
-function filesOf({ folder, path, manifest }: Generation): BootFiles {
-  const { commandLine } = manifest;
-  return { kernel: path("kernel"), initrd: join(folder, loadedFile(manifest)), image: path("image"), commandLine };
+function withImage<T>(
+  generation: Generation,
+  hardware: HardwareFlags,
+  run: (boot: Omit<PreparedBoot, "variant" | "contentBytes" | "addedBytes"> & { machine: Machine }) => Promise<T>,
+): Promise<T> {
+  const { place, nextStage } = generation.manifest;
+  const fetched: ServedRequest[] = [];
+  const options = { countInstructions: false, onRequest: (request: ServedRequest) => void fetched.push(request) };
+  return withMachineOf(generation, { ...hardware, classic: false }, options, (machine) =>
+    run({
+      machine,
+      kind: nextStage.kind === "system" ? "system" : "initrd",
+      loadedBytes: sizeOf(machine.initrd),
+      imageBytes: place.kind === "initrd" ? 0 : sizeOf(generation.path("image")),
+      fetched,
+    }),
+  );
+}
+
+function isOnDisk({ kind }: ImagePlace): boolean {
+  return kind === "partitions" || kind === "file" || kind === "usr";
 }
 
 async function profileOf({ path, manifest }: Generation, reads: readonly RecordedRead[]): Promise<InputFile> {
@@ -207,12 +318,12 @@ async function profileOf({ path, manifest }: Generation, reads: readonly Recorde
 
 /** Nothing but a program: how long a kernel takes by itself. */
 function trivialInitrd(): Promise<Uint8Array> {
-  const tree = firstStageTree(firstStageProgram(), { steps: [], drivers: [], modules: [] }, []);
+  const tree = firstStageTree(firstStageProgram(false), { steps: [], drivers: [], modules: [] }, []);
   return encodeFirstStage(tree, { early: new Uint8Array(), bootconfig: undefined }, "zstd");
 }
 
-function firstStageProgram(): Uint8Array {
-  return readInput(packageFile("dist/first-stage/init-x86_64"), "the first stage");
+function firstStageProgram(hasNetwork: boolean): Uint8Array {
+  return readInput(packageFile(`dist/first-stage/${hasNetwork ? "init-network" : "init"}-x86_64`), "the first stage");
 }
 
 function sizeOf(path: string): number {

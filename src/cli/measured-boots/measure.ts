@@ -1,3 +1,5 @@
+import { UsageError } from "../../bytes/index.ts";
+import type { ServedRequest } from "../../host/index.ts";
 import { type Measurement, type Run, repeatUntilStable, summarise, timeOfRun, titleOf } from "../../measure/index.ts";
 import { memoryOf } from "../../trace/index.ts";
 import {
@@ -12,6 +14,7 @@ import {
   type RunOptions,
   recordMachine,
   showsMilestone,
+  standsStill,
 } from "../../vm/index.ts";
 import type { BootSeries } from "../boot-series.ts";
 import { milestonesOf } from "../traced-boot.ts";
@@ -39,20 +42,20 @@ const IMAGE_DISK = 0;
 
 /** Boots until the times are stable. */
 export async function measureBoot(boot: PreparedBoot, flags: MeasureFlags, boots: BootSeries): Promise<Measurement> {
-  const { machine: prepared, isFloor, ...subject } = boot;
+  const { machine: prepared, kind, fetched, ...subject } = boot;
   const name = titleOf(subject.variant, subject.addedBytes);
   const machine = counting(prepared, flags);
   // The floor is a kernel that starts a program; there is nothing that this could go on to.
-  const options = endOf(isFloor ? "first-stage" : flags.until, flags);
+  const options = endOf(kind === "floor" ? "first-stage" : flags.until, flags);
   const runs = await repeatUntilStable(
     async (number) => {
       forgetVariables(machine);
       const stage = `${name}: boot ${number} of at most ${flags.runs}`;
-      return runOf(
-        await boots.run(stage, (onLine) =>
-          recordMachine(machine, { ...options, onLine, looksAtMemory: milestoneWatch() }),
-        ),
+      const fetchedBefore = fetched.length;
+      const recording = await boots.run(stage, (onLine) =>
+        recordMachine(machine, { ...options, onLine, looksAtMemory: milestoneWatch() }),
       );
+      return runOf(recording, fetched.slice(fetchedBefore));
     },
     timeOfRun,
     flags.runs,
@@ -61,12 +64,32 @@ export async function measureBoot(boot: PreparedBoot, flags: MeasureFlags, boots
   return summarise(subject, runs);
 }
 
+/** What an initrd alone comes to. */
+const OF_INITRDS: readonly MeasureFlags["until"][] = ["root-wanted", "initrd-target", "switch-root"];
+
+/** @throws UsageError when what boots never comes to where it should. */
+export function requireReachable(kind: PreparedBoot["kind"], until: MeasureFlags["until"]): void {
+  if (kind !== "system" || !OF_INITRDS.includes(until)) return;
+  throw new UsageError(`Cannot measure until ${until}: it is no initrd's boot, and hands over to nothing`, {
+    hint: "measure until next-stage or multi-user",
+  });
+}
+
+/**
+ * What the kernel is told besides, for a boot to show how far it came. Once the journal runs, systemd writes to that; and the
+ * lines for people are switched off by plymouth when it ends.
+ */
+export function withSignsOf<T extends { readonly append: string }>(until: MeasureFlags["until"], hardware: T): T {
+  if (until !== "multi-user") return hardware;
+  return { ...hardware, append: `${hardware.append} systemd.log_target=kmsg`.trimStart() };
+}
+
 export function counting<T extends Machine | FirmwareMachine>(machine: T, { skipWaits }: MeasureFlags): T {
   return { ...machine, countInstructions: true, skipsIdle: skipWaits };
 }
 
 export function endOf(until: Milestone["name"], { timeout }: MeasureFlags): RunOptions {
-  return { until: (line: ConsoleLine) => showsMilestone(line, until), timeoutSeconds: timeout };
+  return { until: (line: ConsoleLine) => showsMilestone(line, until) || standsStill(line), timeoutSeconds: timeout };
 }
 
 /** What was read of the disk that has the image, if there is one. */
@@ -74,18 +97,22 @@ export function readsOfImage({ reads }: Recording): RecordedRead[] {
   return reads.filter(({ disk }) => disk === IMAGE_DISK);
 }
 
-function runOf(recording: Recording): Run {
+/** @param fetched what was asked of the server that has the image */
+function runOf(recording: Recording, fetched: readonly ServedRequest[]): Run {
   const { end, lines, loader } = recording;
-  const reads = readsOfImage(recording);
+  const lengths = [
+    ...readsOfImage(recording).map(({ length }) => length),
+    ...fetched.map(({ sentBytes }) => sentBytes),
+  ];
   return {
     milestones: milestonesOf(recording).map((reached) => ({
       ...reached,
       memoryBytes: memoryAt(recording, reached.name),
     })),
-    reads: { requests: reads.length, bytes: reads.reduce((sum, { length }) => sum + length, 0) },
+    reads: { requests: lengths.length, bytes: lengths.reduce((sum, length) => sum + length, 0) },
     initrdMemoryBytes: memoryOf(lines).find(({ what }) => what === "initrd-freed")?.bytes ?? null,
     loader: loader === undefined ? null : { ...loader, ns: loader.ns ?? null },
-    failure: end === "reached" ? null : failureOf(recording),
+    failure: end === "reached" && !lines.some(standsStill) ? null : failureOf(recording),
   };
 }
 

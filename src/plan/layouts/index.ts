@@ -8,6 +8,7 @@ import { type Layout, type LayoutName, type LocationSettings, NO_SETTINGS } from
 import { usrLayout } from "./usr.ts";
 import { usrFileLayout } from "./usr-file.ts";
 
+export { imageFileName } from "./boot.ts";
 export * from "./types.ts";
 export { FACTORY, FACTORY_DIRECTORIES } from "./usr.ts";
 export { IMAGE_MOUNT, NEW_ROOT } from "./verified.ts";
