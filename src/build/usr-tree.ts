@@ -1,7 +1,8 @@
-import { type ByteString, toText, UsageError } from "../bytes/index.ts";
+import { toText, UsageError } from "../bytes/index.ts";
 import { FACTORY, FACTORY_DIRECTORIES } from "../plan/index.ts";
 import { counted } from "../text/index.ts";
-import { directory, type Node, Tree } from "../tree/index.ts";
+import { withNode } from "../transform/index.ts";
+import { Tree } from "../tree/index.ts";
 
 /** An operating system's tree, taken apart for a root directory of which only /usr is an image. */
 export interface UsrTree {
@@ -30,13 +31,13 @@ export function takeUsr(tree: Tree): UsrTree {
   if (usr?.kind !== "directory") {
     throw new UsageError('Cannot use the layout "usr": the tree has no directory /usr');
   }
-  const result = new Tree({ ...usr, entries: new Map(usr.entries) });
+  let result = new Tree(usr);
   const skeleton = new Tree();
   const leftOut: string[] = [];
   for (const [name, node] of tree.root.entries) {
     if (name === "usr" || API_DIRECTORIES.includes(name)) continue;
     if (FACTORY_DIRECTORIES.some((own) => own === name)) {
-      putCopied(result, `${FACTORY}/${name}`, node);
+      result = withNode(result, `${FACTORY}/${name}`, node);
     } else if (FIRST_STAGE_ENTRIES.includes(name)) {
       leftOut.push(`/${toText(name)}`);
     } else if (node.kind === "symlink" && INTO_USR.test(node.target)) {
@@ -54,15 +55,4 @@ export function takeUsr(tree: Tree): UsrTree {
   }
   const warning = `left out, being outside of /usr, /etc and /var: ${leftOut.sort().join(", ")}`;
   return { usr: result, skeleton, warnings: leftOut.length === 0 ? [] : [warning] };
-}
-
-/** Puts a node at `path` of a tree whose own directories on the way are not changed: they may belong to another tree. */
-function putCopied(tree: Tree, path: ByteString, node: Node): void {
-  const components = path.split("/");
-  for (let depth = 1; depth < components.length; depth++) {
-    const parent = components.slice(0, depth).join("/");
-    const old = tree.get(parent);
-    tree.set(parent, old?.kind === "directory" ? { ...old, entries: new Map(old.entries) } : directory());
-  }
-  tree.set(path, node);
 }

@@ -1,6 +1,7 @@
 import { type ByteString, haveSameContent, toText, UsageError } from "../bytes/index.ts";
 import { counted } from "../text/index.ts";
 import { type Device, type Directory, metadata, type Node, Tree } from "../tree/index.ts";
+import { withNode } from "./copy.ts";
 import { contentBytes, namesOfLinks, type Outcome } from "./report.ts";
 
 // What overlayfs takes for its own (Documentation/filesystems/overlayfs.rst, "whiteouts and opaque directories").
@@ -25,6 +26,8 @@ export function isOpaque(node: Node): boolean {
 /** The tree that a layer is made for. */
 export interface Base {
   readonly tree: Tree;
+  /** The directory that is laid over the one of the same path here; all else is the layer's alone. Default: the whole tree. */
+  readonly at?: ByteString | undefined;
   /** Where it was found, for messages. */
   readonly name: string;
   /** What tells it from all others, for the explanation: it must not depend on where the base was found. */
@@ -38,6 +41,14 @@ interface Counts {
   opaque: number;
 }
 
+/** A tree less what a base has of it. */
+export interface Layer {
+  readonly tree: Tree;
+  /** The files that were left out, in the order of a walk. */
+  readonly leftOut: readonly ByteString[];
+  readonly outcome: Outcome;
+}
+
 /**
  * What of `tree` is not the same in `base` (content, mode, owner, attributes; not times), with what overlayfs needs so
  * that the result, laid over the base, shows exactly `tree`: whiteouts for entries that only the base has, opaque
@@ -45,16 +56,21 @@ interface Counts {
  * has the same names there.
  * @throws UsageError when one of the trees has such entries or attributes itself.
  */
-export function differenceTo(tree: Tree, base: Base): { readonly tree: Tree; readonly outcome: Outcome } {
+export function differenceTo(tree: Tree, base: Base): Layer {
   refuseOverlayMarks(tree, "the image");
   refuseOverlayMarks(base.tree, base.name);
+  const { at = "" } = base;
   const counts: Counts = { same: 0, whiteouts: 0, opaque: 0 };
   const isSame = comparison(tree, base.tree);
-  const { directory } = differenceOf(tree.root, base.tree.root, isSame, counts, { isRoot: true });
-  const result = new Tree(directory);
+  const [own, other] = [directoryAt(tree, at, "the image"), directoryAt(base.tree, at, base.name)];
+  const { directory } = differenceOf(own, other, isSame, counts, { isRoot: true });
+  const result = at === "" ? new Tree(directory) : withNode(tree, at, directory);
   const { same, whiteouts, opaque } = counts;
   return {
     tree: result,
+    leftOut: [...tree.walk()].flatMap(({ path, node }) =>
+      node.kind === "file" && result.get(path) === undefined ? [path] : [],
+    ),
     outcome: {
       done: [
         {
@@ -74,6 +90,12 @@ export function differenceTo(tree: Tree, base: Base): { readonly tree: Tree; rea
       warnings: [],
     },
   };
+}
+
+export function directoryAt(tree: Tree, path: ByteString, name: string): Directory {
+  const node = path === "" ? tree.root : tree.get(path);
+  if (node?.kind === "directory") return node;
+  throw new UsageError(`Cannot take the difference: ${name} has no directory /${toText(path)}`);
 }
 
 type Comparison = (own: Node, other: Node) => boolean;
@@ -128,7 +150,7 @@ function differenceOf(
 }
 
 /** Whether two entries that stand at the same path are the same, names of hard links included. */
-function comparison(tree: Tree, base: Tree): Comparison {
+export function comparison(tree: Tree, base: Tree): Comparison {
   const [ownNames, baseNames] = [namesOfLinks(tree), namesOfLinks(base)];
   return (own, other) => {
     const [names, otherNames] = [ownNames.get(own) ?? [], baseNames.get(other) ?? []];
@@ -145,7 +167,7 @@ function isSameNode(own: Node, other: Node): boolean {
   return true;
 }
 
-function hasSameMetadata(own: Node, other: Node): boolean {
+export function hasSameMetadata(own: Node, other: Node): boolean {
   // Nobody asks for the mode of a symlink, and archives disagree about it.
   const hasSameMode = own.permissions === other.permissions || (own.kind === "symlink" && other.kind === "symlink");
   return hasSameMode && own.uid === other.uid && own.gid === other.gid && hasSameXattrs(own, other);

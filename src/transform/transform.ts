@@ -1,11 +1,12 @@
 import type { ByteString } from "../bytes/index.ts";
 import type { Tree } from "../tree/index.ts";
-import { type Base, differenceTo } from "./against.ts";
+import { type Base, differenceTo, type Layer } from "./against.ts";
 import { setCapabilities } from "./capabilities.ts";
 import { copyTree } from "./copy.ts";
 import { dropFiles } from "./drop.ts";
 import type { FileContexts, NamedText } from "./file-contexts.ts";
 import { labelFiles } from "./label.ts";
+import { requireSameOver } from "./laid-over.ts";
 import { neededToStart } from "./needed.ts";
 import type { Outcome, Transformation } from "./report.ts";
 import { type ModulePreparation, unpackModules } from "./unpack-modules.ts";
@@ -19,10 +20,14 @@ export interface TransformationWishes {
   readonly capabilities: NamedText | undefined;
   /** What the image is to be laid over. */
   readonly base: Base | undefined;
+  /** What it will be laid over in the end, where that is known: has to be as good as the base. */
+  readonly finalBase?: Base | undefined;
 }
 
 export interface TransformedTree {
   readonly tree: Tree;
+  /** Where this is only what differs from a base: all of it, and which files the base has. */
+  readonly layer: (Pick<Layer, "leftOut"> & { readonly whole: Tree }) | undefined;
   readonly transformations: readonly Transformation[];
   readonly warnings: readonly string[];
 }
@@ -38,7 +43,7 @@ export async function transformTree(
   wishes: TransformationWishes,
   init: ByteString,
 ): Promise<TransformedTree> {
-  const { drop, modules, fileContexts, capabilities, base } = wishes;
+  const { drop, modules, fileContexts, capabilities, base, finalBase } = wishes;
   const tree = copyTree(original);
   const outcomes: Outcome[] = [];
   if (drop.length > 0) outcomes.push(dropFiles(tree, drop, neededToStart(tree, init)));
@@ -47,8 +52,10 @@ export async function transformTree(
   if (capabilities !== undefined) outcomes.push(setCapabilities(tree, capabilities));
   const difference = base === undefined ? undefined : differenceTo(tree, base);
   if (difference !== undefined) outcomes.push(difference.outcome);
+  if (difference !== undefined && finalBase !== undefined) requireSameOver(tree, difference.tree, finalBase);
   return {
     tree: difference?.tree ?? tree,
+    layer: difference && { leftOut: difference.leftOut, whole: tree },
     transformations: outcomes.flatMap(({ done }) => done),
     warnings: outcomes.flatMap(({ warnings }) => warnings),
   };

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { UsageError } from "../../src/bytes/index.ts";
 import { copyTree } from "../../src/transform/copy.ts";
-import { type Base, differenceTo, digestOfTree } from "../../src/transform/index.ts";
+import { type Base, differenceTo, digestOfTree, requireSameOver } from "../../src/transform/index.ts";
 import { directory, regularFile, symlink, Tree } from "../../src/tree/index.ts";
 import { device, factsOf, trees, xattrs } from "../support/erofs-trees.ts";
 import { overlay, relatedTrees, timelessFacts } from "../support/overlay.ts";
@@ -104,6 +104,88 @@ describe("the difference to a base", () => {
     expect(() => difference(tree, new Tree())).toThrow(UsageError);
     expect(() => difference(tree, new Tree())).toThrow(message);
     expect(() => difference(new Tree(), tree)).toThrow(/base\.raw/);
+  });
+});
+
+/** The same tree as the usr of another one. */
+function asUsr(tree: Tree): Tree {
+  const whole = treeOf({ init: file("init") });
+  whole.set("usr", tree.root);
+  return whole;
+}
+
+describe("the difference to a base that stands for a part of the tree", () => {
+  const at = "usr";
+
+  test("is the difference of that part, and all of the rest", () => {
+    fc.assert(
+      fc.property(relatedTrees, ({ tree, base }) => {
+        const part = difference(tree, base);
+        const { tree: layer, leftOut } = differenceTo(asUsr(tree), { ...baseOf(asUsr(base)), at });
+        expect(timelessFacts(layer)).toEqual(timelessFacts(asUsr(part.tree)));
+        expect(leftOut).toEqual(part.leftOut.map((path) => `usr/${path}`));
+        const files = [...tree.walk()].filter(({ path, node }) => node.kind === "file" && !part.tree.get(path));
+        expect(part.leftOut).toEqual(files.map(({ path }) => path));
+      }),
+    );
+  });
+
+  test("needs that part on both sides", () => {
+    const without = treeOf({ init: file("init") });
+    const message = /^Cannot take the difference: (the image|base.raw) has no directory \/usr$/;
+    expect(() => differenceTo(without, { ...baseOf(asUsr(new Tree())), at })).toThrow(message);
+    expect(() => differenceTo(asUsr(new Tree()), { ...baseOf(without), at })).toThrow(message);
+  });
+});
+
+describe("a layer over another base than the one it was made for", () => {
+  test("is refused exactly when it would not show the tree", () => {
+    let refused = 0;
+    let accepted = 0;
+    fc.assert(
+      fc.property(relatedTrees, relatedTrees, ({ tree, base }, { base: unrelated }) => {
+        const { tree: layer } = difference(tree, base);
+        for (const other of [base, tree, unrelated, new Tree()]) {
+          const shown = JSON.stringify(timelessFacts(overlay(layer, other)));
+          const isRight = shown === JSON.stringify(timelessFacts(tree));
+          const check = () => requireSameOver(tree, layer, baseOf(other));
+          if (isRight) expect(check).not.toThrow();
+          else expect(check).toThrow(/^Cannot lay the image over base\.raw: \//);
+          if (isRight) accepted++;
+          else refused++;
+        }
+      }),
+    );
+    expect(Math.min(refused, accepted)).toBeGreaterThan(50);
+  });
+
+  test("says what is wrong with it", () => {
+    const base = treeOf({ "a/gone": file("1"), "a/other": file("1"), "a/mode": file("1"), "b/c": file("1") });
+    const tree = treeOf({ "a/gone": file("1"), "a/other": file("1"), "a/mode": file("1"), "b/c": file("1") });
+    const { tree: layer } = difference(tree, base);
+    const there = treeOf({
+      "a/other": file("2"),
+      "a/mode": regularFile(Buffer.from("1"), { permissions: 0o600 }),
+      "a/new": file("1"),
+      "b/c": file("1"),
+    });
+    expect(() => requireSameOver(tree, layer, baseOf(there))).toThrow(
+      /^Cannot lay the image over base.raw: \/a\/gone is not there, \/a\/other is another one there, \/a\/mode is another one there, and 1 other$/,
+    );
+    expect(() =>
+      requireSameOver(
+        tree,
+        layer,
+        baseOf(
+          treeOf({
+            "a/new": file("1"),
+            ...Object.fromEntries(
+              [...base.walk()].flatMap(({ path, node }) => (node.kind === "file" ? [[path, node]] : [])),
+            ),
+          }),
+        ),
+      ),
+    ).toThrow(/: \/a\/new would come to light$/);
   });
 });
 
