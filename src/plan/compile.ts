@@ -2,7 +2,7 @@ import { toText } from "../bytes/index.ts";
 import type { PlannedModule } from "../kernel/index.ts";
 import { type Candidate, candidateSteps } from "./candidates.ts";
 import type { ImageFacts } from "./image.ts";
-import { IMAGE_MOUNT, type Layout, type LayoutOptions, NEW_ROOT } from "./layouts/index.ts";
+import { IMAGE_MOUNT, type LayoutOptions, NEW_ROOT } from "./layouts/index.ts";
 import { type MeasureOptions, withMeasurements } from "./measure.ts";
 import type { ModuleSelection, SelectionOptions } from "./select.ts";
 import { step } from "./step.ts";
@@ -31,7 +31,7 @@ export function compilePlan(
     step("failure", [options.onFailure, `after=${options.failureDelaySeconds}s`], ["set by on-failure"]),
     ...moduleSteps(selection),
     ...withMeasurements(candidateSteps(candidatesOf(image, options)), options.measure ?? NOT_MEASURED),
-    ...rootSteps(nextStage, options.layout, options.skipNames),
+    ...rootSteps(nextStage, options),
   ];
   return { steps, drivers: selection.drivers, modules };
 }
@@ -87,13 +87,14 @@ function loadStep(verb: "modules" | "try-modules", modules: readonly PlannedModu
 }
 
 /** From the mounted image to the next stage's first instruction, in a root directory that it accepts. */
-function rootSteps(nextStage: NextStage, layout: Layout, skipNames: readonly string[]): PlanStep[] {
+function rootSteps(nextStage: NextStage, options: PlanOptions): PlanStep[] {
+  const { layout, skipNames } = options;
   const skip = skipNames.length === 0 ? [] : [`skip=${skipNames.join(",")}`];
   const appended = "files that the loader or the network appended to the initrd";
   const reason = nextStage.kind === "system" ? "the operating system's init" : "the image's own init";
   return [
     ...(layout.rootSteps?.() ?? rootOverImage(nextStage)),
-    ...(layout.lastSteps?.() ?? []),
+    ...(layout.lastSteps?.(options) ?? []),
     ...(layout.hasReadOnlyRoot ? [] : [step("forward", [NEW_ROOT, ...skip], [appended])]),
     step("switch", [NEW_ROOT, nextStage.init], [reason]),
   ];

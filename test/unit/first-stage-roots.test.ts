@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { directory, regularFile, symlink, Tree } from "../../src/tree/index.ts";
 import { failEachCall, failureOf, goodBoot } from "./first-stage/faults.ts";
-import { makeImage } from "./first-stage/image.ts";
+import { BLOCK, makeImage } from "./first-stage/image.ts";
 import { planFor, type Story, tell } from "./first-stage/machine.ts";
 
 const program = { permissions: 0o755 };
@@ -26,6 +26,21 @@ function systemImage() {
   return makeImage({ tree });
 }
 
+/** An image that has left out what the machine's /usr has, as a file in that. */
+function layerInUsr() {
+  const layer = new Tree();
+  layer.setWithParents("etc/initrd-release", text("ID=layer\n"));
+  layer.setWithParents("usr/lib/only-image", text("image\n"));
+  layer.set("usr/lib/both", text("image\n"));
+  const image = makeImage({ tree: layer });
+  const tree = new Tree();
+  tree.setWithParents("lib/systemd/systemd", regularFile(Buffer.from("\x7fELF systemd"), program));
+  tree.set("lib/both", text("machine\n"));
+  tree.setWithParents(IN_USR, regularFile(image.disk));
+  return { image, usr: makeImage({ tree }) };
+}
+
+const IN_USR = "lib/lazyrd/0123456789abcdef.raw";
 const INIT = "/usr/lib/systemd/systemd";
 /** Up to the mounted image. */
 const stepsTo = (image: ReturnType<typeof makeImage>): string[] => planFor(image).slice(0, 7);
@@ -56,6 +71,58 @@ const readOnlyStory: Story = {
     `switch /lazyrd/new ${INIT}`,
   ],
 };
+
+const { image: layer, usr: machine } = layerInUsr();
+const used = layer.disk.length - layer.dataOffset;
+const layerStory: Story = {
+  image: machine,
+  plan: [
+    "failure reboot after=5s",
+    ...planFor(machine).slice(1, 5),
+    `verity usr data=data hash=hash data-blocks=${machine.blocks} hash-start=1 root-hash=${machine.rootHash} salt=${machine.salt} on-corruption=panic`,
+    "mount usr /lazyrd/usr erofs",
+    "modules loop",
+    `loop image /lazyrd/usr/${IN_USR} offset=${layer.dataOffset} size=${used - (used % BLOCK)}`,
+    `verity root data=image hash=image data-blocks=${layer.blocks} hash-start=${(layer.hashOffset - layer.dataOffset) / BLOCK + 1} root-hash=${layer.rootHash} salt=${layer.salt} on-corruption=panic`,
+    "mount root /lazyrd/image erofs",
+    "overlay /lazyrd/laid-over lower=/lazyrd/image/usr:/lazyrd/usr",
+    "overlay /lazyrd/new lower=/lazyrd/image",
+    "move /lazyrd/laid-over /lazyrd/new/usr",
+    "mount none /lazyrd/new/sysusr tmpfs options=mode=0755",
+    "mount usr /lazyrd/new/sysusr/usr erofs",
+    "forward /lazyrd/new",
+    `switch /lazyrd/new ${INIT}`,
+  ],
+};
+
+describe("a root directory whose image has left out what /usr has", () => {
+  const { end, kernel } = tell({
+    ...layerStory,
+    append: (tree) => tree.setWithParents("usr/lib/appended", text("1\n")),
+  });
+
+  test("shows both in /usr, the image on top, and /usr alone where the initrd takes it over", () => {
+    expect(end).toEqual({ kind: "exec", path: INIT });
+    expect(["/", "/usr", "/sysusr/usr"].map((path) => kernel.files.fileSystemType(path))).toEqual([
+      ...["overlay", "overlay", "erofs"],
+    ]);
+    const read = (path: string) => kernel.files.text(path);
+    expect(["/etc/initrd-release", "/usr/lib/only-image", "/usr/lib/both", "/sysusr/usr/lib/both"].map(read)).toEqual([
+      ...["ID=layer\n", "image\n", "image\n", "machine\n"],
+    ]);
+    expect(read("/usr/lib/systemd/systemd")).toBe("\x7fELF systemd");
+    // What a loader appended is not covered by the machine's /usr.
+    expect(read("/usr/lib/appended")).toBe("1\n");
+  });
+
+  test("leaves nothing of the first stage behind, and nothing open when it is left", () => {
+    expect(kernel.rootfsFiles).toEqual([]);
+    const types = [...kernel.mounts.all()].map(({ fileSystem }) => fileSystem.type);
+    expect(types.filter((type) => type === "erofs")).toHaveLength(1);
+    kernel.leaveRoot();
+    expect(kernel.loopDevices.bound).toBe(0);
+  });
+});
 
 describe("a root directory around /usr", () => {
   const { end, kernel } = tell(usrStory);
@@ -108,6 +175,7 @@ test("what is not mounted cannot be moved", () => {
 test.each([
   ["around /usr", usrStory],
   ["that is read-only", readOnlyStory],
+  ["laid over /usr", layerStory],
 ])("each system call on the way to a root directory %s fails once", (_, story) => {
   const good = goodBoot(story, INIT);
   failEachCall(good, "EIO");

@@ -1,13 +1,11 @@
 import { createHash } from "node:crypto";
 import { expect, test } from "vitest";
 import { usrPartitionOf, whyNotInUsr } from "../../src/build/usr-partition.ts";
-import { type ByteSink, MemorySource, toHex, UsageError } from "../../src/bytes/index.ts";
-import { planDdi, writeDdi } from "../../src/formats/ddi/index.ts";
-import { encodeErofs } from "../../src/formats/erofs/index.ts";
+import { MemorySource, UsageError } from "../../src/bytes/index.ts";
 import { layoutOf, NO_SETTINGS, stepLine } from "../../src/plan/index.ts";
 import { regularFile, Tree } from "../../src/tree/index.ts";
+import { usrDisk } from "../support/usr-disk.ts";
 
-const UUID = "145abf5b-6a0f-4ed6-a9fb-0123456789ab";
 const IMAGE = Buffer.from("the image");
 const PATH = "/lib/lazyrd/0123456789abcdef.raw";
 
@@ -15,16 +13,8 @@ function disk(designator: "root" | "usr", image: Uint8Array | undefined = IMAGE)
   const tree = new Tree();
   tree.setWithParents("lib/os-release", regularFile(Buffer.from("ID=usr\n")));
   if (image !== undefined) tree.setWithParents(PATH.slice(1), regularFile(image));
-  const content = encodeErofs(tree, { uuid: UUID });
-  const plan = planDdi({
-    designator,
-    architecture: "x86-64",
-    data: { sizeBytes: content.length, emit: (sink: ByteSink) => sink.write(content) },
-    verity: { salt: Buffer.from("00ff", "hex"), uuid: UUID },
-  });
-  const bytes = new Uint8Array(plan.sizeBytes);
-  const { tree: hashes } = writeDdi(plan, { writeAt: (offset, part) => bytes.set(part, offset) });
-  return { input: { path: "usr.raw", source: new MemorySource(bytes) }, rootHash: toHex(hashes.rootHash) };
+  const { bytes, rootHash } = usrDisk(tree, designator);
+  return { input: { path: "usr.raw", source: new MemorySource(bytes) }, rootHash };
 }
 
 const sha256 = createHash("sha256").update(IMAGE).digest("hex");
@@ -38,7 +28,8 @@ test("a plan learns of /usr what it needs to open it", () => {
     ...{ dataPartition: "d", hashPartition: "h", dataOffsetBytes: 4096, hashOffsetBytes: 8192, sizeBytes: 20_480 },
     ...{ rootHash: "0123456789abcdef".repeat(4), salt: "", dataBlocks: 1, hashStartBlock: 1 },
   };
-  const steps = layout.steps(image, { timeoutSeconds: 5, onCorruption: "panic", usr }).map(stepLine);
+  const options = { timeoutSeconds: 5, onCorruption: "panic", usr } as const;
+  const steps = layout.steps(image, options).map(stepLine);
   expect(steps).toEqual([
     `device usr-data partuuid=${usr.dataPartition} timeout=5s`,
     `device usr-hash partuuid=${usr.hashPartition} timeout=5s`,
@@ -50,7 +41,18 @@ test("a plan learns of /usr what it needs to open it", () => {
     expect.stringMatching("^verity root data=image hash=image data-blocks=1 hash-start=2 "),
     "mount root /lazyrd/image erofs",
   ]);
-  expect(layout.lastSteps?.().map(stepLine).at(-1)).toBe("move /lazyrd/usr /lazyrd/new/sysusr/usr");
+  expect(layout.lastSteps?.(options).map(stepLine).at(-1)).toBe("move /lazyrd/usr /lazyrd/new/sysusr/usr");
+  // An image that has left out what /usr has is laid over that before the root directory takes the image's mount.
+  const asLayer = { ...options, isLayer: true };
+  expect(layout.steps(image, asLayer).map(stepLine)).toEqual([
+    ...steps,
+    "overlay /lazyrd/laid-over lower=/lazyrd/image/usr:/lazyrd/usr",
+  ]);
+  expect(layout.lastSteps?.(asLayer).map(stepLine)).toEqual([
+    "move /lazyrd/laid-over /lazyrd/new/usr",
+    "mount none /lazyrd/new/sysusr tmpfs options=mode=0755",
+    "mount usr /lazyrd/new/sysusr/usr erofs",
+  ]);
 });
 
 test("a disk without a verified /usr is refused", () => {

@@ -109,6 +109,18 @@ export interface LayoutOptions {
   readonly signedImages?: SignedImages | undefined;
   /** The /usr that [location] usr names. */
   readonly usr?: VerifiedPartition | undefined;
+  /** Whether the image holds only what differs from what its layout can lay it over. */
+  readonly isLayer?: boolean;
+}
+
+/** What a layout lays an image over that holds only what differs. */
+export interface LaidOver {
+  /** The directory of the root that is laid over it; the rest is the image's alone. */
+  readonly path: string;
+  /** Where in it the images are: shown as little as what else only it has. */
+  readonly images: string;
+  /** The file system that it is on. */
+  readonly fileSystem: string;
 }
 
 /** All that differs between the places where an image can live. */
@@ -136,10 +148,12 @@ export interface Layout {
   readonly designator?: "root" | "usr";
   /** Nothing can be put into it: what was appended to the initrd is not taken along. */
   readonly hasReadOnlyRoot?: boolean;
+  /** What an image can leave out, because the layout lays it over that; without it, an image has to be complete. */
+  readonly laidOver?: LaidOver;
   /** From the image at IMAGE_MOUNT to the root directory at NEW_ROOT, where that is not an overlay over the image. */
   readonly rootSteps?: () => readonly PlanStep[];
   /** What is done to the finished root directory. */
-  readonly lastSteps?: () => readonly PlanStep[];
+  readonly lastSteps?: (options: LayoutOptions) => readonly PlanStep[];
   place(image: ImageFacts): ImagePlace;
   /** From the drivers at hand to the image, verified, at IMAGE_MOUNT. */
   steps(image: ImageFacts, options: LayoutOptions): readonly PlanStep[];

@@ -6,9 +6,12 @@ import { FOLDER, imageFileName } from "./boot.ts";
 import { fileSteps } from "./file.ts";
 import { requireOnly } from "./settings.ts";
 import type { Layout, LayoutOptions, LocationSettings } from "./types.ts";
-import { imageMountStep, NEW_ROOT, reactions } from "./verified.ts";
+import { IMAGE_MOUNT, imageMountStep, NEW_ROOT, reactions } from "./verified.ts";
 
+const USR = "usr";
 const MOUNT = "/lazyrd/usr";
+/** Where the image's /usr is laid over the machine's. */
+const LAID_OVER = "/lazyrd/laid-over";
 const DEFAULT_FOLDER = "/lib/lazyrd";
 /** Where systemd looks for a /usr that was mounted before the root file system (bootup(7), initrd-usr-fs.target). */
 const PLACE_IN_INITRD = "/sysusr/usr";
@@ -38,33 +41,53 @@ export function usrFileLayout(settings: LocationSettings): Layout {
       hint: 'write it as it is below /usr: "/lib/lazyrd"',
     });
   }
+  const mountAt = (target: string, reason: string): PlanStep =>
+    step(
+      "mount",
+      [USR, target, fileSystem, ...(type.options === undefined ? [] : [`options=${type.options}`])],
+      [reason],
+    );
   return {
     name: "usr-file",
     features: ["loop", ...type.features],
     findsSignedImages: false,
     needsDrivers: true,
+    laidOver: { path: USR, images: folder.slice(1), fileSystem },
     place: (image) => ({ kind: "usr", fileSystem, path: `${folder}/${imageFileName(image)}` }),
     steps: (image, options) => [
-      ...usrSteps(options, fileSystem, type.options),
+      ...usrSteps(options),
+      mountAt(MOUNT, "/usr"),
       ...fileSteps(`${MOUNT}${folder}/${imageFileName(image)}`, image, options),
       imageMountStep(image),
+      ...(options.isLayer ? [layerStep()] : []),
     ],
-    lastSteps: () => [
+    lastSteps: ({ isLayer }) => [
+      ...(isLayer
+        ? [step("move", [LAID_OVER, `${NEW_ROOT}/${USR}`], ["what the image has left out comes from /usr"])]
+        : []),
       step(
         "mount",
         ["none", `${NEW_ROOT}/sysusr`, "tmpfs", "options=mode=0755"],
         ["a place for /usr beside the image's"],
       ),
-      step(
-        "move",
-        [MOUNT, `${NEW_ROOT}${PLACE_IN_INITRD}`],
-        ["/usr is verified and mounted: the initrd takes it over"],
-      ),
+      isLayer
+        ? mountAt(`${NEW_ROOT}${PLACE_IN_INITRD}`, "the same file system once more: the initrd takes it over")
+        : step(
+            "move",
+            [MOUNT, `${NEW_ROOT}${PLACE_IN_INITRD}`],
+            ["/usr is verified and mounted: the initrd takes it over"],
+          ),
     ],
   };
 }
 
-function usrSteps(options: LayoutOptions, fileSystem: string, mountOptions: string | undefined): PlanStep[] {
+/** Before the root directory is made: that takes the image's own mount. This takes the one of /usr. */
+function layerStep(): PlanStep {
+  const lower = `lower=${IMAGE_MOUNT}/${USR}:${MOUNT}`;
+  return step("overlay", [LAID_OVER, lower], ["the image's /usr holds only what differs from the machine's"]);
+}
+
+function usrSteps(options: LayoutOptions): PlanStep[] {
   const { usr, timeoutSeconds } = options;
   if (usr === undefined) throw new Error("the layout usr-file is compiled without a /usr");
   const timeout = `timeout=${timeoutSeconds}s`;
@@ -75,15 +98,10 @@ function usrSteps(options: LayoutOptions, fileSystem: string, mountOptions: stri
     step(
       "verity",
       [
-        ...["usr", "data=usr-data", "hash=usr-hash", `data-blocks=${dataBlocks}`, `hash-start=${hashStartBlock}`],
+        ...[USR, "data=usr-data", "hash=usr-hash", `data-blocks=${dataBlocks}`, `hash-start=${hashStartBlock}`],
         ...[`root-hash=${rootHash}`, `salt=${salt}`, ...reactions(options)],
       ],
       ["the root hash authenticates every byte of /usr"],
-    ),
-    step(
-      "mount",
-      ["usr", MOUNT, fileSystem, ...(mountOptions === undefined ? [] : [`options=${mountOptions}`])],
-      ["/usr"],
     ),
   ];
 }

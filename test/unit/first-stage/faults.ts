@@ -74,6 +74,12 @@ export function expectOnlyVerifiedMounts(boot: Boot, ...rootHashes: readonly str
   }
 }
 
+/** Those that a plan names, and the one of an image that it would find by its signature. */
+function rootHashesOf({ image, plan }: Story): string[] {
+  const named = (plan ?? []).flatMap((line) => / root-hash=([0-9a-f]+)/.exec(line)?.[1] ?? []);
+  return [image?.rootHash ?? "", ...named];
+}
+
 /**
  * The failure names the step in which the call failed. Two kinds of fault only count when a later step misses what
  * they would have brought, so that they are reported at once, on their own: the kernel's file systems and drivers.
@@ -113,7 +119,7 @@ export function expectGoodEnd(
   errno: ErrnoName,
 ): "exec" | "reboot" {
   const boot = tell({ ...story, faults: [{ index: call.index, errno }] });
-  expectOnlyVerifiedMounts(boot, story.image?.rootHash ?? "");
+  expectOnlyVerifiedMounts(boot, ...rootHashesOf(story));
   if (boot.end.kind === "exec") {
     // Whatever the boot went on without, the next stage must not miss it.
     expect(boot.end).toEqual(good.end);
