@@ -6,7 +6,7 @@ import type { Architecture } from "../formats/gpt/index.ts";
 import { inFile, type OutputFolder } from "../host/index.ts";
 import { type DriverSelection, parseKernelImage } from "../kernel/index.ts";
 import type { Signer } from "../keys/index.ts";
-import { compilePlan, encodePlan, explainPlan, type Layout, layoutOf } from "../plan/index.ts";
+import { compilePlan, encodePlan, explainPlan, type LaidOver, type Layout, layoutOf } from "../plan/index.ts";
 import { type Profile, parseProfile } from "../profile/index.ts";
 import { imageOverBudget } from "../sizes/index.ts";
 import { parseSize } from "../text/index.ts";
@@ -19,6 +19,7 @@ import { GENERATION_FILES, OPTIONAL_FILES } from "./generation.ts";
 import { type ImageOptions, type SignRootHash, writeImage } from "./image.ts";
 import { layOutImage } from "./image-layout.ts";
 import { type ImageInputs, keepsTree, prepareImageTree } from "./image-tree.ts";
+import { checksumsOf } from "./layer.ts";
 import { encodeManifest, type Manifest } from "./manifest.ts";
 import { manifestOf } from "./manifest-of.ts";
 import { checkModuleConditions, type ModuleConditions, moduleTreatment } from "./module-signatures.ts";
@@ -31,7 +32,7 @@ import { checkRootHashConditions, signedImagesOf } from "./signed-images.ts";
 import { type KeptParts, keptParts, type ModuleTree } from "./sources.ts";
 import { sendable, sendablePart, type Workforce, withThreads } from "./threads/index.ts";
 import { policyWarnings, prepareUki, type UkiInputs } from "./uki.ts";
-import { usrPartitionOf, whyNotInUsr } from "./usr-partition.ts";
+import { usrPartitionOf, usrTreeOf, whyNotInUsr } from "./usr-partition.ts";
 import { takeUsr } from "./usr-tree.ts";
 import { writeWholeInitrd } from "./whole-initrd.ts";
 
@@ -134,7 +135,8 @@ async function buildWith(means: CompressionMeans, inputs: BuildInputs, output: O
 
   await progress("reading the initrd");
   const treatment = moduleTreatment(config.modules, inputs.moduleSigner);
-  const treeSettings = { image: config.image, modules: treatment };
+  const { laidOver } = imageLayout;
+  const treeSettings = { image: config.image, modules: treatment, laidOver };
   const compressor = imageCompressor(config.image, kernel.release, means);
   const ahead = keepsTree(treeSettings, inputs.imageInputs ?? {}) ? compressor?.ahead : undefined;
   const { accelerate, compression } = config["first-stage"];
@@ -176,6 +178,7 @@ async function buildWith(means: CompressionMeans, inputs: BuildInputs, output: O
     ...selecting,
     signedImages,
     usr: inputs.usr && usrPartitionOf(inputs.usr),
+    isLayer: laidOver !== undefined && inputs.imageInputs?.base !== undefined,
     previous: (inputs.previous ?? []).map((generation) => previousImage(generation, wanted)),
     timeoutSeconds: config.boot.timeout,
     onCorruption: config.boot["on-corruption"],
@@ -191,18 +194,20 @@ async function buildWith(means: CompressionMeans, inputs: BuildInputs, output: O
   const signatureWarnings =
     signedImages === undefined ? [] : checkRootHashConditions(verityModule, keyring, kernel.release);
   const init = fromText(nextStage.init);
-  const imageTree = await prepareImageTree(tree, init, treeSettings, inputs.imageInputs ?? {}, means);
+  const imageTree = await prepareImageTree(tree, init, treeSettings, await withFinalBase(inputs, laidOver), means);
   const usr = imageLayout.designator === "usr" ? takeUsr(imageTree.tree) : undefined;
   const content = usr?.usr ?? imageTree.tree;
   const layout = layOutImage(content, profile);
   const compressed = await compressor?.compress(content, layout, kernelFacts);
-  const inputEntries = {
+  const inputEntries: Manifest["inputs"] = {
     initrd: { sizeBytes: initrd.source.size, sha256: initrdDigest },
     ...(inputs.profile === undefined ? {} : { profile: fileEntry(inputs.profile.bytes) }),
     ...(treatment.signer === undefined ? {} : { "module-certificate": fileEntry(treatment.signer.certificate.der) }),
     ...imageTree.inputs,
   };
-  const seed = seedOf(inputEntries, imageTree.settings);
+  // What the base decides is in the settings: an image put into the base it was made for makes another base.
+  const { base: _, ...imageEntries } = inputEntries;
+  const seed = seedOf(imageEntries, imageTree.settings);
   const writing = "writing the image";
   await progress(writing);
   const loadedBytes = bytesToLoad({ inputs, kept, modules: files });
@@ -262,6 +267,8 @@ async function buildWith(means: CompressionMeans, inputs: BuildInputs, output: O
   const uki = assembleUki?.(initrdWithImage ? initrdWithImage.bytes() : firstStage);
   if (initrdWithImage) initrdWithImage.close();
   if (uki !== undefined) output.write(OPTIONAL_FILES.uki, uki);
+  const leftOut = imageTree.layer && checksumsOf(imageTree.layer, laidOver?.path ?? "");
+  if (leftOut !== undefined) output.write(OPTIONAL_FILES.leftOut, leftOut);
 
   const sizes = new Map(files.map((file) => [file.name, file.content.length]));
   const manifest = manifestOf({
@@ -279,6 +286,7 @@ async function buildWith(means: CompressionMeans, inputs: BuildInputs, output: O
       [GENERATION_FILES.plan]: fileEntry(planText),
       ...(initrdWithImage ? { [OPTIONAL_FILES.initrd]: initrdWithImage.entry } : {}),
       ...(uki === undefined ? {} : { [OPTIONAL_FILES.uki]: fileEntry(uki) }),
+      ...(leftOut === undefined ? {} : { [OPTIONAL_FILES.leftOut]: fileEntry(leftOut) }),
     },
     inputEntries,
     explanation: explainPlan(plan, selection, sizes),
@@ -304,6 +312,16 @@ async function buildWith(means: CompressionMeans, inputs: BuildInputs, output: O
       ...(inputs.uki === undefined ? [] : policyWarnings(inputs.uki, tree)),
     ],
   };
+}
+
+/** Where the tree that an image is laid over is known as it will be in the end, the image has to fit that. */
+async function withFinalBase(
+  { usr, imageInputs = {} }: BuildInputs,
+  laidOver: LaidOver | undefined,
+): Promise<ImageInputs> {
+  const { base } = imageInputs;
+  if (usr === undefined || base === undefined || laidOver === undefined) return imageInputs;
+  return { ...imageInputs, finalBase: { name: usr.path, tree: await usrTreeOf(usr, laidOver.fileSystem) } };
 }
 
 function moduleConditions({ config, kernel, moduleSigner, uki }: BuildInputs, release: string): ModuleConditions {

@@ -18,6 +18,8 @@ export const OPTIONAL_FILES = {
   initrd: "initrd.cpio",
   /** A unified kernel image: kernel, first stage and command line in one EFI program. */
   uki: "lazyrd.efi",
+  /** Of an image that holds only what differs: the files that it has left out, as sha256sum checks them. */
+  leftOut: "left-out.sha256",
 } as const;
 
 /** What lies beside a generation on the machine that built it, and is no part of it. */

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import type { ByteString } from "../bytes/index.ts";
 import { DEFAULT_LIMIT_BYTES, detectCompression } from "../formats/compression/index.ts";
+import type { LaidOver } from "../plan/index.ts";
 import { counted } from "../text/index.ts";
 import {
   type FileContexts,
@@ -8,12 +9,14 @@ import {
   parseFileContexts,
   parseSubstitutions,
   type Transformation,
+  type TransformedTree,
   transformTree,
 } from "../transform/index.ts";
 import type { Tree } from "../tree/index.ts";
 import type { InputFile } from "./build.ts";
 import type { BuildConfig } from "./config.ts";
 import { type ModuleTreatment, treatModule } from "./first-stage.ts";
+import { baseAt, outlineOf } from "./layer.ts";
 import type { Manifest } from "./manifest.ts";
 import type { ProgressListener } from "./progress.ts";
 import { sendable, type Workforce } from "./threads/index.ts";
@@ -33,6 +36,8 @@ type FileContextsSuffix = (typeof FILE_CONTEXTS_SUFFIXES)[number];
 /** What the settings in [image] name, read. */
 export interface ImageInputs {
   readonly base?: BaseTree | undefined;
+  /** What is there in the end, where that is known already. */
+  readonly finalBase?: Pick<BaseTree, "name" | "tree"> | undefined;
   readonly fileContexts?: ReadonlyMap<FileContextsSuffix, InputFile> | undefined;
   readonly capabilities?: InputFile | undefined;
 }
@@ -51,6 +56,7 @@ export interface ImageTree {
   /** For the manifest, besides the initrd. */
   readonly inputs: Manifest["inputs"];
   readonly base: Manifest["image"]["base"];
+  readonly layer: TransformedTree["layer"];
   readonly transformations: readonly Transformation[];
   readonly warnings: readonly string[];
 }
@@ -61,6 +67,8 @@ const STAGE = "changing the image's tree";
 interface TreeSettings {
   readonly image: BuildConfig["image"];
   readonly modules: ModuleTreatment;
+  /** What the layout can lay the image over. */
+  readonly laidOver?: LaidOver | undefined;
 }
 
 /** Whether nothing asks for a tree that differs from the initrd's. */
@@ -85,15 +93,23 @@ function unpacksModules(image: BuildConfig["image"], { signatures }: ModuleTreat
 export async function prepareImageTree(
   initrdTree: Tree,
   init: ByteString,
-  { image, modules }: TreeSettings,
+  { image, modules, laidOver }: TreeSettings,
   given: ImageInputs,
   { threads, progress }: ImageTreeMeans,
 ): Promise<ImageTree> {
-  const { base, fileContexts, capabilities } = given;
+  const { base, finalBase, fileContexts, capabilities } = given;
   const inputs = entriesOf(given);
   const unpacks = unpacksModules(image, modules);
   if (keepsTree({ image, modules }, given)) {
-    return { tree: initrdTree, settings: "", inputs, base: undefined, transformations: [], warnings: [] };
+    return {
+      tree: initrdTree,
+      settings: "",
+      inputs,
+      base: undefined,
+      layer: undefined,
+      transformations: [],
+      warnings: [],
+    };
   }
   await progress(STAGE);
   const treatment = unpacks ? modulePreparation(modules, { threads, progress }) : undefined;
@@ -102,19 +118,26 @@ export async function prepareImageTree(
     modules: treatment?.preparation,
     fileContexts: fileContexts && readContexts(fileContexts),
     capabilities,
-    base: base && { ...base, description: describeBase(base.identity) },
+    base: base && baseAt({ ...base, description: describeBase(manifestBase(base.identity, laidOver)) }, laidOver),
+    finalBase: finalBase && baseAt({ ...finalBase, description: "" }, laidOver),
   };
-  const { tree, transformations, warnings } = await transformTree(initrdTree, wishes, init);
+  const { tree, layer, transformations, warnings } = await transformTree(initrdTree, wishes, init);
   return {
     tree,
     settings: JSON.stringify({
       drop: image.drop,
       modules: unpacks ? modulesText(modules) : null,
+      layer: layer && outlineOf(tree),
     }),
     inputs,
-    base: base && manifestBase(base.identity),
+    base: base && manifestBase(base.identity, laidOver),
+    layer,
     transformations,
-    warnings: [...warnings, ...(treatment?.warnings() ?? []), ...(base === undefined ? [] : [incomplete(base)])],
+    warnings: [
+      ...warnings,
+      ...(treatment?.warnings() ?? []),
+      ...(base === undefined || laidOver !== undefined ? [] : [incomplete(base)]),
+    ],
   };
 }
 
@@ -169,12 +192,21 @@ function readContexts(files: ReadonlyMap<FileContextsSuffix, InputFile>): FileCo
   };
 }
 
-function manifestBase({ kind, sha256, rootHash }: BaseTree["identity"]): NonNullable<Manifest["image"]["base"]> {
-  return rootHash === undefined ? { kind, sha256 } : { kind, sha256, rootHash };
+function manifestBase(
+  { kind, sha256, rootHash }: BaseTree["identity"],
+  laidOver: LaidOver | undefined,
+): NonNullable<Manifest["image"]["base"]> {
+  return {
+    kind,
+    ...(laidOver === undefined ? {} : { path: `/${laidOver.path}` }),
+    sha256,
+    ...(rootHash === undefined ? {} : { rootHash }),
+  };
 }
 
-function describeBase({ kind, rootHash, sha256 }: BaseTree["identity"]): string {
-  return `the ${kind} with the ${rootHash === undefined ? `digest ${sha256}` : `root hash ${rootHash}`}`;
+/** What an image is laid over, in words. */
+export function describeBase({ kind, path, rootHash, sha256 }: NonNullable<Manifest["image"]["base"]>): string {
+  return `${path === undefined ? "" : `${path}, `}the ${kind} with the ${rootHash === undefined ? `digest ${sha256}` : `root hash ${rootHash}`}`;
 }
 
 function incomplete({ name, identity }: BaseTree): string {

@@ -53,6 +53,8 @@ const Manifest = z.strictObject({
     base: z
       .strictObject({
         kind: z.enum(["initramfs", "erofs", "fat", "disk", "uki", "generation", "folder"]),
+        /** The directory that is laid over it, where that is not the whole image. */
+        path: z.string().optional(),
         sha256: Digest,
         rootHash: Digest.optional(),
       })

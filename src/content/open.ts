@@ -1,6 +1,6 @@
 import { existsSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { GENERATION_FILES, readGeneration } from "../build/index.ts";
+import { describeBase, GENERATION_FILES, type Manifest, OPTIONAL_FILES, readGeneration } from "../build/index.ts";
 import { type ByteSource, byteStringFrom, FormatError, toHex, toText, UsageError } from "../bytes/index.ts";
 import { detectCompression } from "../formats/compression/index.ts";
 import { readInitramfs, treeOfInitramfs } from "../formats/cpio/index.ts";
@@ -86,12 +86,19 @@ async function openGeneration(folder: string): Promise<OpenContent> {
       path: folder,
       kind: "generation",
       roots: [...image.roots, { ...firstStage.roots[0], name: FIRST_STAGE_ROOT }],
-      warnings: [...image.warnings, ...firstStage.warnings],
+      warnings: [...image.warnings, ...firstStage.warnings, ...layerWarnings(generation.manifest.image)],
     };
   } catch (cause) {
     image.close();
     throw cause;
   }
+}
+
+function layerWarnings({ base }: Manifest["image"]): string[] {
+  if (base === undefined) return [];
+  return [
+    `the image holds only what differs from ${describeBase(base)}: ${OPTIONAL_FILES.leftOut} lists what it lacks`,
+  ];
 }
 
 async function readContent(source: FileSource): Promise<Content> {

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { basename, dirname, join } from "node:path";
 import {
+  describeBase,
   GENERATION_FILES,
   type Generation,
   type Manifest,
@@ -62,6 +63,7 @@ export async function inspectGeneration(folder: string): Promise<Inspection> {
         ["next stage", `${nextStage.init}, ${nextStage.kind}`],
         ["command line", manifest.commandLine === "" ? "nothing added" : manifest.commandLine],
         ["root hash", image.rootHash],
+        ["laid over", image.base && `${describeBase(image.base)}; what comes from there: ${OPTIONAL_FILES.leftOut}`],
         ["modules", String(manifest.explanation.modules.length)],
         ["size", formatExactSize(total)],
       ]),
