@@ -1,4 +1,4 @@
-import { fatClusterAt, fatClusterBytes, fatClusterStart, nextFatCluster, openFat } from "./fat-chain";
+import { fatClusterAt, fatClusterBytes, fatClusterStart, lastOfFatRun, nextFatCluster, openFat } from "./fat-chain";
 import * as kernel from "./kernel";
 import { because, problem } from "./report";
 import { Text } from "./text";
@@ -83,13 +83,16 @@ function readClusters(file: i32, device: i32, name: Text, offset: i64, size: i64
   if (result < 0) return because(problem("cannot tell where ").text(name).literal(" stands on its device"), result);
   if (!openFat(device)) return refuse(name, 0);
   const clusterBytes = fatClusterBytes();
+  const end = offset + size;
   let cluster = fatClusterAt(<i64>load<u32>(number) * blockSize);
-  for (let at: i64 = 0; at < offset + size; at += clusterBytes) {
+  for (let at: i64 = 0; at < end; ) {
     if (cluster < 2) return refuse(name, at);
+    const last = lastOfFatRun(cluster, (end - at - 1) / clusterBytes);
     const from = max(at, offset);
-    const length = min(at + clusterBytes, offset + size) - from;
-    if (length > 0 && !add(name, fatClusterStart(cluster) + from - at, length)) return false;
-    cluster = nextFatCluster(cluster);
+    const behind = at + (last - cluster + 1) * clusterBytes;
+    if (behind > from && !add(name, fatClusterStart(cluster) + from - at, min(behind, end) - from)) return false;
+    at = behind;
+    cluster = nextFatCluster(last);
   }
   return true;
 }

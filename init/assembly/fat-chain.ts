@@ -73,3 +73,10 @@ export function nextFatCluster(cluster: i64): i64 {
   const next = entryBytes == 2 ? <i64>load<u16>(entry) : <i64>(load<u32>(entry) & ENTRY_32_MASK);
   return next < clusters + 2 ? next : 0;
 }
+
+/** The last of the clusters from this one on that follow each other on the device, at most so many behind it. */
+export function lastOfFatRun(cluster: i64, most: i64): i64 {
+  const end = cluster + most;
+  while (cluster < end && nextFatCluster(cluster) == cluster + 1) cluster++;
+  return cluster;
+}
