@@ -185,25 +185,66 @@ describe("an image on a boot partition", () => {
     expect(logOf(boot).join("\n")).toMatch(/map image is \/dev\/loop0, .* which keeps its file system in use: /);
   });
 
-  test("on FAT is found in the table of clusters", () => {
+  /** A FAT volume with the image, and where that begins. */
+  function fatVolume(): { readonly content: Buffer; readonly physical: number } {
     const tree = new Tree();
     tree.setWithParents("other", regularFile(new Uint8Array(5000)));
     tree.setWithParents(FILE.slice(1), regularFile(image));
     const sink = new MemorySink();
     planFat(tree, { sizeBytes: 16 << 20, volumeId: 0x1a2b3c4d, label: "BOOT PART" }).emit(sink);
-    const content = sink.bytes();
-    const physical = Buffer.from(content).indexOf(image.subarray(0, 512));
-    const story = onVolume("uuid=1A2B-3C4D", { type: "vfat" });
-    const hardware: Story["hardware"] = ({ fileSystems }) =>
+    const content = Buffer.from(sink.bytes());
+    return { content, physical: content.indexOf(image.subarray(0, 512)) };
+  }
+
+  const fatStory = ({ content, physical }: ReturnType<typeof fatVolume>, key = "uuid=1A2B-3C4D"): Story => ({
+    ...onVolume(key, { type: "vfat" }),
+    disk: { content },
+    hardware: ({ fileSystems }) =>
       fileSystems.addVolume("vda", {
         type: "vfat",
         files: { [FILE.slice(1)]: [{ logical: 0, physical, length: image.length }] },
-      });
-    const boot = expectBoot({ ...story, disk: { content }, hardware });
-    expect(logOf(boot).join("\n")).toMatch(/in 1 piece/);
-    expectBoot({ ...onVolume("label=BOOT\\x20PART", { type: "vfat" }), disk: { content }, hardware });
+      }),
+  });
+
+  test("on FAT is found in the table of clusters", () => {
+    const volume = fatVolume();
+    expect(logOf(expectBoot(fatStory(volume))).join("\n")).toMatch(/in 1 piece/);
+    expectBoot(fatStory(volume, "label=BOOT\\x20PART"));
+  });
+
+  test("on FAT is put together from its pieces", () => {
+    const volume = fatVolume();
+    moveCluster(volume, image.length / 2);
+    expect(logOf(expectBoot(fatStory(volume))).join("\n")).toMatch(/in 3 pieces/);
+  });
+
+  test("on FAT whose chain ends too soon is read through its file system", () => {
+    const volume = fatVolume();
+    moveCluster(volume, image.length / 2, 0);
+    expect(logOf(expectBoot(fatStory(volume))).join("\n")).toMatch(/does not stand on its device as it is/);
   });
 });
+
+/**
+ * Moves the cluster at a byte of the file that begins at `physical` to the end of the volume, where nothing is (FAT16).
+ * @param next what its entry says then; by default the cluster that followed before
+ */
+function moveCluster(volume: { content: Buffer; physical: number }, byte: number, next?: number): void {
+  const { content, physical } = volume;
+  const sectorBytes = content.readUInt16LE(11);
+  const clusterBytes = sectorBytes * content.readUInt8(13);
+  const table = sectorBytes * content.readUInt16LE(14);
+  const dataStart =
+    table + sectorBytes * content.readUInt16LE(22) * content.readUInt8(16) + 32 * content.readUInt16LE(17);
+  const index = Math.floor(byte / clusterBytes);
+  const first = (physical - dataStart) / clusterBytes + 2;
+  const last = Math.floor((content.length - dataStart) / clusterBytes) + 1;
+  const placeOf = (cluster: number): number => dataStart + (cluster - 2) * clusterBytes;
+  content.copy(content, placeOf(last), placeOf(first + index), placeOf(first + index + 1));
+  content.fill(0, placeOf(first + index), placeOf(first + index + 1));
+  content.writeUInt16LE(last, table + 2 * (first + index - 1));
+  content.writeUInt16LE(next ?? first + index + 1, table + 2 * last);
+}
 
 describe("each system call of a boot from a boot partition fails once", () => {
   const good = goodBoot(onVolume(`uuid=${UUID}`, { superblock: EXT4, pieces: TWO }));
