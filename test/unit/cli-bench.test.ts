@@ -145,7 +145,14 @@ describe("lazyrd bench", () => {
     // All but what tells systemd that it is an initrd.
     expect((lazy?.contentBytes ?? 0) - (system?.contentBytes ?? 0)).toBe("ID=test\n".length);
     expect(qemu.args().join(" ")).not.toContain("root=");
-    const { omissions } = JSON.parse((await bench([...wanted, "--until", "switch-root"])).result.stdout);
+    const omissionsWith = async (...more: string[]) => {
+      return JSON.parse((await bench([...wanted, ...more])).result.stdout).omissions;
+    };
+    const root = join(tempFolder(), "root.ext4");
+    writeFileSync(root, Buffer.alloc(1 << 20, 1));
+    const noTree = { variant: "system-none", reason: expect.stringContaining(`the system in ${root}`) };
+    expect(await omissionsWith("--root", root)).toEqual([noTree]);
+    const omissions = await omissionsWith("--until", "switch-root");
     expect(omissions).toEqual([{ variant: "system-none", reason: expect.stringContaining("until switch-root") }]);
   });
 

@@ -1,7 +1,7 @@
 import { closeSync, openSync, writeFileSync } from "node:fs";
 import { encodeFirstStage, keptParts } from "../../build/index.ts";
-import { MemorySource, sequentialSink } from "../../bytes/index.ts";
-import { openContent } from "../../content/index.ts";
+import { FormatError, MemorySource, sequentialSink, UsageError } from "../../bytes/index.ts";
+import { type OpenContent, openContent } from "../../content/index.ts";
 import { compress, OUTPUT_METHODS, type OutputMethod } from "../../formats/compression/index.ts";
 import { encodeCpio, type Initramfs, readInitramfs, treeOfInitramfs } from "../../formats/cpio/index.ts";
 import { inFile, packWithTool, readInput, writeFully } from "../../host/index.ts";
@@ -45,13 +45,13 @@ export async function writeInitrd(
 /**
  * Writes an archive of an operating system, a folder or an image, with more in it.
  * @returns the bytes of all its files
- * @throws UsageError and FormatError when it is no file tree.
+ * @throws UsageError when it is nothing that lazyrd finds files in.
  */
 export async function writeSystem(
   { path, addedBytes }: Pick<InitrdOptions, "path" | "addedBytes">,
   output: string,
 ): Promise<number> {
-  const content = await openContent(path);
+  const content = await openSystem(path);
   try {
     const { tree } = content.roots[0];
     addContent(tree, addedBytes);
@@ -65,6 +65,18 @@ export async function writeSystem(
     return contentBytesOf(tree);
   } finally {
     content.close();
+  }
+}
+
+async function openSystem(path: string): Promise<OpenContent> {
+  try {
+    return await openContent(path);
+  } catch (cause) {
+    if (!(cause instanceof FormatError)) throw cause;
+    throw new UsageError(`Cannot make an image of the system in ${path}: ${cause.message}`, {
+      hint: "give a folder with the system",
+      cause,
+    });
   }
 }
 
