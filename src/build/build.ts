@@ -197,7 +197,7 @@ async function buildWith(means: CompressionMeans, inputs: BuildInputs, output: O
   const imageTree = await prepareImageTree(tree, init, treeSettings, await withFinalBase(inputs, laidOver), means);
   const usr = imageLayout.designator === "usr" ? takeUsr(imageTree.tree) : undefined;
   const content = usr?.usr ?? imageTree.tree;
-  const layout = layOutImage(content, profile);
+  const layout = layOutImage(content, profile, imageTree.layer?.whole);
   const compressed = await compressor?.compress(content, layout, kernelFacts);
   const inputEntries: Manifest["inputs"] = {
     initrd: { sizeBytes: initrd.source.size, sha256: initrdDigest },

@@ -10,11 +10,14 @@ export interface ImageLayout {
   readonly warnings: readonly string[];
 }
 
-/** Lays a tree out for the boot that was recorded, or else for one as it usually is. */
-export function layOutImage(tree: Tree, profile: Profile | undefined): ImageLayout {
+/**
+ * Lays a tree out for the boot that was recorded, or else for one as it usually is.
+ * @param whole what the boot has found, where the tree is only what differs from something
+ */
+export function layOutImage(tree: Tree, profile: Profile | undefined, whole = tree): ImageLayout {
   const equalFiles = findEqualFiles(tree);
   const order = readOrder(tree, profile ?? defaultProfile(tree), equalFiles);
-  return { order, equalFiles, warnings: profile === undefined ? [] : warningsOf(tree, profile) };
+  return { order, equalFiles, warnings: profile === undefined ? [] : warningsOf(whole, profile) };
 }
 
 /** A profile of another initrd is useful as far as the two have the same files. */

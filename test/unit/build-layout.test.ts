@@ -35,6 +35,14 @@ test("paths of a profile that the initrd lacks are counted", () => {
   expect(order.nodes).toHaveLength(5);
 });
 
+test("what a base has of the initrd is not missing", () => {
+  const rest = new Tree();
+  rest.setWithParents("usr/lib/modules/6.1/a.ko", regularFile(Buffer.alloc(BLOCK, "m")));
+  const profile = { entries: [{ path: "usr/lib/systemd/systemd", start: 0, end: BLOCK }] };
+  expect(layOutImage(rest, profile).warnings).toHaveLength(1);
+  expect(layOutImage(rest, profile, sample()).warnings).toEqual([]);
+});
+
 test.each([
   [true, "5.14.0", true],
   [true, "5.15.0-1-generic", false],
