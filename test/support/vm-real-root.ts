@@ -9,6 +9,10 @@ import { probeScript, type Sections } from "./vm-probe.ts";
 import { addBusybox } from "./vm-programs.ts";
 
 export const ROOT_LABEL = "lazyrd-root";
+/** What takes an initrd's time, or outlives it, and has nothing to do with how it was started. */
+const QUICKLY = "rd.luks=0 rd.lvm=0 rd.md=0 rd.dm=0 rd.multipath=0 plymouth.enable=0 fsck.mode=skip";
+/** The kernel's command line that takes an initrd to `realRootDisk`. */
+export const TO_REAL_ROOT = `root=LABEL=${ROOT_LABEL} rootfstype=ext4 ro init=/sbin/init ${QUICKLY}`;
 const ROOT_SIZE = "24M";
 
 /** systemd and run-init bring the kernel's file systems along, but not every one of them all of these. */

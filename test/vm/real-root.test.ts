@@ -5,7 +5,7 @@ import { BOOT_UUID, bootDisk, bootFiles } from "../support/vm-boot-partition.ts"
 import { imageDisk } from "../support/vm-disks.ts";
 import { generation } from "../support/vm-generations.ts";
 import { section } from "../support/vm-probe.ts";
-import { ROOT_LABEL, realRootDisk } from "../support/vm-real-root.ts";
+import { realRootDisk, TO_REAL_ROOT } from "../support/vm-real-root.ts";
 import { bootToReport } from "../support/vm-story.ts";
 
 const SECTIONS = {
@@ -19,9 +19,6 @@ const SECTIONS = {
   // As the real system mounts its boot partition, where there is one.
   boot: "bb mount -t ext4 -o rw /dev/vda1 /mnt && bb touch /mnt/written && bb ls -A -1 /mnt && bb umount /mnt",
 };
-
-/** What takes an initrd's time and has nothing to do with how it was started. */
-const QUICKLY = "rd.luks=0 rd.lvm=0 rd.md=0 rd.dm=0 rd.multipath=0 plymouth.enable=0 fsck.mode=skip";
 
 /** The image as a file on an ext4 boot partition. */
 const ON_BOOT = `layout = "boot"\n[location]\ndevice = "UUID=${BOOT_UUID}"\nfile-system = "ext4"\n`;
@@ -44,10 +41,7 @@ for (const { initrd, kernel, layout } of systems) {
     const built = generation({ initrd, kernel, config: layout === "boot" ? ON_BOOT : "" });
     const image = layout === "boot" ? bootDisk(context, "ext4", bootFiles(built)) : imageDisk(built);
     const root = realRootDisk(requireTool(context, "mke2fs"), SECTIONS);
-    const report = await bootToReport(built, {
-      disks: [image, root],
-      commandLine: `root=LABEL=${ROOT_LABEL} rootfstype=ext4 ro init=/sbin/init ${QUICKLY}`,
-    });
+    const report = await bootToReport(built, { disks: [image, root], commandLine: TO_REAL_ROOT });
     expect(section(report, "release")).toEqual(["ID=lazyrd-test"]);
     const mounts = section(report, "mounts").map((line) => line.split(" "));
     expect(mounts.findLast(([, target]) => target === "/")?.[2]).toBe("ext4");

@@ -13,7 +13,7 @@ import { requireTool, run } from "../support/tools.ts";
 import { treeOfImage } from "../support/vm-disks.ts";
 import { generation } from "../support/vm-generations.ts";
 import { probeFor, section, smallProbe } from "../support/vm-probe.ts";
-import { ROOT_LABEL, realRootDisk } from "../support/vm-real-root.ts";
+import { realRootDisk, TO_REAL_ROOT } from "../support/vm-real-root.ts";
 import { bootToReport } from "../support/vm-story.ts";
 
 const kernel = "6.12-amd64";
@@ -161,10 +161,7 @@ test("a real initrd that ran from /usr goes on to the real root, and nothing of 
     block: "bb ls -1 /sys/block",
     release: "bb cat /etc/os-release",
   });
-  const report = await bootToReport(built, {
-    disks: [disk, root],
-    commandLine: `root=LABEL=${ROOT_LABEL} rootfstype=ext4 ro init=/sbin/init rd.luks=0 rd.lvm=0 rd.md=0 rd.dm=0 rd.multipath=0`,
-  });
+  const report = await bootToReport(built, { disks: [disk, root], commandLine: TO_REAL_ROOT });
   expect(section(report, "release")).toEqual(["ID=lazyrd-test"]);
   const types = section(report, "mounts").map((line) => line.split(" ")[2]);
   expect(types.filter((type) => type === "erofs" || type === "overlay")).toEqual([]);
