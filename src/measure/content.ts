@@ -12,10 +12,11 @@ const WORD_BYTES = 4;
 /**
  * Adds files of 1 MiB to a tree until these hold `bytes`. No boot reads them. The same bytes come of the same size on
  * every machine.
+ * @param from what was added already, to another tree: whole files
  */
-export function addContent(tree: Tree, bytes: number): void {
-  for (let start = 0; start < bytes; start += FILE_BYTES) {
-    const content = new Noise(start / WORD_BYTES, Math.min(FILE_BYTES, bytes - start));
+export function addContent(tree: Tree, bytes: number, from = 0): void {
+  for (let start = from; start < from + bytes; start += FILE_BYTES) {
+    const content = new Noise(start / WORD_BYTES, Math.min(FILE_BYTES, from + bytes - start));
     tree.setWithParents(`${FOLDER}/${String(start / FILE_BYTES).padStart(5, "0")}`, regularFile(content));
   }
 }

@@ -185,6 +185,13 @@ describe("content that is added", () => {
     expect(contentBytesOf(added(bytes))).toBe(bytes);
   });
 
+  test("goes on where another tree's ends", () => {
+    const [whole, rest] = [added(3 << 20), new Tree()];
+    addContent(rest, 2 << 20, 1 << 20);
+    expect(bytesOf(rest, 0, 100)).toEqual(bytesOf(whole, 0, 100));
+    expect(contentBytesOf(rest)).toBe(2 << 20);
+  });
+
   test("counts a file with two names once", () => {
     const tree = new Tree();
     const file = regularFile(new Uint8Array(100));

@@ -1,11 +1,12 @@
 import { closeSync, openSync, writeFileSync } from "node:fs";
 import { encodeFirstStage, keptParts } from "../../build/index.ts";
-import { FormatError, MemorySource, sequentialSink, UsageError } from "../../bytes/index.ts";
+import { alignUp, FormatError, MemorySink, MemorySource, sequentialSink, UsageError } from "../../bytes/index.ts";
 import { type OpenContent, openContent } from "../../content/index.ts";
 import { compress, OUTPUT_METHODS, type OutputMethod } from "../../formats/compression/index.ts";
 import { encodeCpio, type Initramfs, readInitramfs, treeOfInitramfs } from "../../formats/cpio/index.ts";
 import { inFile, packWithTool, readInput, writeFully } from "../../host/index.ts";
 import { type ArchiveMethod, addContent, contentBytesOf } from "../../measure/index.ts";
+import { Tree } from "../../tree/index.ts";
 
 export interface InitrdOptions {
   readonly path: string;
@@ -31,15 +32,49 @@ export async function writeInitrd(
   const initramfs = await inFile(path, () => readInitramfs(bytes));
   const { tree } = treeOfInitramfs(initramfs, { includeEarly: false });
   const keepsPacking = method === undefined || method === "as it is or none";
+  if (keepsPacking && !asSystem) {
+    await writeExtended(bytes, { addedBytes, method: method === undefined ? ownMethod(initramfs) : "none" }, output);
+    return contentBytesOf(tree) + addedBytes;
+  }
   addContent(tree, addedBytes);
   if (asSystem) tree.remove(INITRD_RELEASE);
-  if (addedBytes === 0 && keepsPacking && !asSystem) writeFileSync(output, bytes);
-  else {
-    const kept = keptParts(new MemorySource(bytes), initramfs);
-    const chosen = method === undefined ? ownMethod(initramfs) : keepsPacking ? "none" : method;
-    writeFileSync(output, await encodeFirstStage(tree, kept, "none", (archive) => pack(archive, chosen)));
-  }
+  const kept = keptParts(new MemorySource(bytes), initramfs);
+  const packed = await encodeFirstStage(tree, kept, "none", (archive) => pack(archive, keepsPacking ? "none" : method));
+  writeFileSync(output, packed);
   return contentBytesOf(tree);
+}
+
+/** The kernel looks for the next archive at multiples of this only. */
+const ALIGNMENT = 4;
+/** The library that packs takes no more than a gigabyte. */
+const LARGEST_ADDITION_BYTES = 256 << 20;
+/** What is added packs no better at higher levels. */
+const ADDITION_ZSTD_LEVEL = 3;
+
+/** Writes an initrd as it is, and behind it further archives with what is added: the kernel unpacks one after the other. */
+async function writeExtended(
+  initrd: Uint8Array,
+  { addedBytes, method }: { readonly addedBytes: number; readonly method: ArchiveMethod },
+  output: string,
+): Promise<void> {
+  const file = openSync(output, "w");
+  try {
+    let end = 0;
+    const append = (bytes: Uint8Array): void => {
+      writeFully(file, alignUp(end, ALIGNMENT), bytes);
+      end = alignUp(end, ALIGNMENT) + bytes.length;
+    };
+    append(initrd);
+    for (let from = 0; from < addedBytes; from += LARGEST_ADDITION_BYTES) {
+      const more = new Tree();
+      addContent(more, Math.min(LARGEST_ADDITION_BYTES, addedBytes - from), from);
+      const archive = new MemorySink();
+      encodeCpio(more, archive);
+      append(await pack(archive.bytes(), method, ADDITION_ZSTD_LEVEL));
+    }
+  } finally {
+    closeSync(file);
+  }
 }
 
 /**
@@ -83,9 +118,9 @@ async function openSystem(path: string): Promise<OpenContent> {
 /** The level at which initrd generators run zstd would take minutes; what is measured is unpacking. */
 const ZSTD_LEVEL = 9;
 
-async function pack(archive: Uint8Array, method: ArchiveMethod): Promise<Uint8Array> {
+async function pack(archive: Uint8Array, method: ArchiveMethod, zstdLevel = ZSTD_LEVEL): Promise<Uint8Array> {
   if (!isOutputMethod(method)) return packWithTool(archive, method);
-  return compress(archive, method === "zstd" ? { method, level: ZSTD_LEVEL } : { method });
+  return compress(archive, method === "zstd" ? { method, level: zstdLevel } : { method });
 }
 
 function isOutputMethod(method: ArchiveMethod): method is OutputMethod {
