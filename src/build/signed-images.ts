@@ -30,13 +30,18 @@ export function signedImagesOf(conditions: SigningConditions): SignedImages | un
   const refuse = (why: string, hint: string): never => {
     throw new UsageError(`Cannot require signatures of images: ${why}`, { hint });
   };
-  if (!layout.findsSignedImages) refuse(`the layout "${layout.name}" finds none`, 'use layout = "partition"');
+  if (!layout.findsSignedImages)
+    refuse(`the layout "${layout.name}" finds none`, 'use layout = "partition", "system" or "usr"');
   if (!isSigned) refuse("this one would have none", "set key or signer, and certificate, in [image-signature]");
   if (version === "") refuse("this one has no version", "set image.version: the newest image is tried first");
   if (floor !== "" && compareVersions(version, floor) < 0) {
     refuse(`this one, ${version}, is older than the floor ${floor}`, "raise image.version, or lower the floor");
   }
-  const signatureType = verityPartitionTypeGuid({ architecture, designator: "root", role: "verity-sig" });
+  const signatureType = verityPartitionTypeGuid({
+    architecture,
+    designator: layout.designator ?? "root",
+    role: "verity-sig",
+  });
   return { signatureType, label: name, floor };
 }
 

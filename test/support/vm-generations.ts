@@ -9,10 +9,10 @@ import type { Tree } from "../../src/tree/index.ts";
 import { type InitrdGenerator, initrdFixture, type KernelFlavour, kernelFixture } from "./fixtures.ts";
 import { publish } from "./publish.ts";
 import { run } from "./tools.ts";
-import { hugeInitrd, smallInitrd } from "./vm-programs.ts";
+import { hugeInitrd, smallInitrd, smallSystem } from "./vm-programs.ts";
 
-/** What needs no distribution: busybox and a script, an image of 6 MB that starts at once; huge is the same with a large file. */
-const OWN_INITRDS = { small: smallInitrd, huge: hugeInitrd } as const;
+/** What needs no distribution: busybox and a script, an image of 6 MB that starts at once; huge is the same with a large file, system the same for layouts without an initrd. */
+const OWN_INITRDS = { small: smallInitrd, huge: hugeInitrd, system: smallSystem } as const;
 
 /** What a story boots. */
 export interface GenerationRequest {

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { toText } from "../../src/bytes/index.ts";
 import { readInitramfs, treeOfInitramfs } from "../../src/formats/cpio/index.ts";
-import { directory, type RegularFile, regularFile, Tree } from "../../src/tree/index.ts";
+import { directory, type RegularFile, regularFile, symlink, Tree } from "../../src/tree/index.ts";
 import { noise } from "./erofs-trees.ts";
 import { initrdFixture } from "./fixtures.ts";
 import { publish } from "./publish.ts";
@@ -103,5 +103,18 @@ export function smallInitrd(): Tree {
 export function hugeInitrd(): Tree {
   const tree = smallInitrd();
   tree.setWithParents(LARGE_FILE, regularFile(noise(HUGE_FILE_BYTES)));
+  return tree;
+}
+
+/** A system that is all in /usr, and whose init does what the small initrd's does. */
+export function smallSystem(): Tree {
+  const usr = new Tree();
+  addBusybox(usr);
+  usr.setWithParents("sbin/init", regularFile(Buffer.from(INIT), { permissions: 0o755 }));
+  const tree = new Tree();
+  tree.set("usr", usr.root);
+  for (const name of usr.root.entries.keys()) tree.set(name, symlink(`usr/${name}`));
+  tree.setWithParents("etc/os-release", regularFile(Buffer.from("ID=lazyrd-test\n")));
+  for (const name of ["dev", "proc", "run", "sys", "var"]) tree.set(name, directory());
   return tree;
 }

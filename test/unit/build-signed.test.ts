@@ -1,9 +1,10 @@
 import { describe, expect, test } from "vitest";
+import { signedImagesOf } from "../../src/build/signed-images.ts";
 import { MemorySource, UsageError } from "../../src/bytes/index.ts";
 import { readDdi } from "../../src/formats/ddi/index.ts";
 import { versionOfSalt } from "../../src/formats/verity/index.ts";
 import { rootHashChecks } from "../../src/kernel/index.ts";
-import { stepLine } from "../../src/plan/index.ts";
+import { layoutOf, stepLine } from "../../src/plan/index.ts";
 import { sampleModuleFiles } from "../support/build-inputs.ts";
 import { type BuiltGeneration, build, sampleBuild, sampleConfig } from "../support/built-generation.ts";
 import { sampleModules } from "../support/kernel-samples.ts";
@@ -58,6 +59,16 @@ describe("a plan that takes signed images", () => {
       "signed root type=41092b05-9fc8-4523-994f-2def0408b176 label=lazyrd floor=1.9 timeout=30s on-corruption=panic read-ahead=64",
     );
     expect(lines.some((line) => /^(device|verity) /.test(line))).toBe(false);
+  });
+
+  test("finds a /usr by the type of its signature", () => {
+    const signed = signedImagesOf({
+      config: sampleConfig({ layout: "usr", "image-signature": REQUIRED, image: { version: "1" } }),
+      architecture: "x86-64",
+      layout: layoutOf("usr"),
+      isSigned: true,
+    });
+    expect(signed?.signatureType).toBe("e7bb33fb-06cf-4e81-8273-e543b413e2e2");
   });
 
   test.each<[string, Parameters<typeof signedBuild>, RegExp]>([

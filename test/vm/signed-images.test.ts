@@ -2,6 +2,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
+import type { Generation } from "../../src/build/index.ts";
 import { fromHex } from "../../src/bytes/index.ts";
 import { encodeVeritySignature } from "../../src/formats/ddi/index.ts";
 import { signProgram, signRootHash } from "../../src/keys/index.ts";
@@ -28,8 +29,9 @@ afterAll(() => rmSync(folder, { recursive: true }));
 for (const name of ["image.key", "image.crt"]) writeFileSync(join(folder, name), keyFile(keys, name));
 
 /** An image of this version, signed by the machine's owner, and a plan that takes any such image from 2 on. */
-function signedGeneration(version: string, more = "") {
+function signedGeneration(version: string, more = "", layout: "partition" | "usr" = "partition") {
   const config = `
+    layout = "${layout}"
     [boot]
     failure-delay = 1
     timeout = 5
@@ -40,7 +42,7 @@ function signedGeneration(version: string, more = "") {
     certificate = "${join(folder, "image.crt")}"
     ${more}
   `;
-  return generation({ kernel: KERNEL, initrd: "small", config });
+  return generation({ kernel: KERNEL, initrd: layout === "usr" ? "system" : "small", config });
 }
 
 const current = signedGeneration("2.1", 'required = true\nfloor = "2"');
@@ -53,21 +55,22 @@ const PROBE = smallProbe({
 });
 
 /** Signed for Secure Boot: its plan holds no root hash. */
-const uki = signProgram(
-  assembleUki({
-    stub: readFileSync(STUB),
-    sections: {
-      kernel: readFileSync(current.path("kernel")),
-      commandLine: "console=ttyS0 loglevel=7",
-      osRelease: Buffer.from("ID=lazyrd\nVERSION_ID=1\nPRETTY_NAME=lazyrd\n"),
-      initrd: withArchive(readFileSync(current.path("firstStage")), PROBE),
-    },
-  }),
-  signerOf(keys, "db"),
-);
+const ukiOf = (built: Generation): Uint8Array =>
+  signProgram(
+    assembleUki({
+      stub: readFileSync(STUB),
+      sections: {
+        kernel: readFileSync(built.path("kernel")),
+        commandLine: "console=ttyS0 loglevel=7",
+        osRelease: Buffer.from("ID=lazyrd\nVERSION_ID=1\nPRETTY_NAME=lazyrd\n"),
+        initrd: withArchive(readFileSync(built.path("firstStage")), PROBE),
+      },
+    }),
+    signerOf(keys, "db"),
+  );
 
-const start = (disks: readonly Disk[]) =>
-  bootFirmware({ esp: { [DEFAULT_PROGRAM]: uki }, disks, variables: firmwareVariables(keys) });
+const start = (disks: readonly Disk[], built = current) =>
+  bootFirmware({ esp: { [DEFAULT_PROGRAM]: ukiOf(built) }, disks, variables: firmwareVariables(keys) });
 
 /** The same image, signed with a key that this machine's firmware does not know, and labelled as the newest of all. */
 function foreignImage(): Disk {
@@ -95,6 +98,16 @@ test("a machine with Secure Boot boots a signed image that its plan does not kno
   const { rootHash } = current.manifest.image;
   expect(section(report, "dm")).toEqual([`CRYPT-VERITY-${rootHash.slice(0, 32)}-root`]);
   expect(section(report, "table")).toEqual([expect.stringContaining(`root hash ${rootHash} of lazyrd_2.1_verity-sig`)]);
+});
+
+test("a plan for a /usr takes the newest signed one, and not an image for a root, newer as it may be", async () => {
+  const [planned, newer] = ["1.0", "1.9"].map((version) => signedGeneration(version, "required = true", "usr"));
+  if (planned === undefined || newer === undefined) throw new Error("Nothing was built");
+  const { report } = await start([imageDisk(planned), imageDisk(current), imageDisk(newer)], planned);
+  if (report === undefined) throw new Error("The probe in the system did not report");
+  const { rootHash } = newer.manifest.image;
+  expect(section(report, "dm")).toEqual([`CRYPT-VERITY-${rootHash.slice(0, 32)}-root`]);
+  expect(section(report, "table")).toEqual([expect.stringContaining(`root hash ${rootHash} of lazyrd_1.9_verity-sig`)]);
 });
 
 test("it restarts where there is only an old, a foreign and an unsigned image", async () => {

@@ -16,7 +16,6 @@ export function usrLayout(settings: LocationSettings): Layout {
   return {
     ...partitionLayout(NO_SETTINGS),
     name: "usr",
-    findsSignedImages: false,
     continuesInto: "system",
     designator: "usr",
     rootSteps,
