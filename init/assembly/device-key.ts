@@ -1,4 +1,4 @@
-import { parseGuid, PartitionTable } from "./gpt";
+import { GUID_TEXT_SIZE, parseGuid, PartitionTable } from "./gpt";
 import { Step } from "./plan";
 import { Superblock } from "./superblocks";
 import { hexDigit, Text, Writer } from "./text";
@@ -10,6 +10,7 @@ export const BY_NODE: i32 = 3;
 const UUID_SIZE: i32 = 16;
 const UUID_TEXT_SIZE: i32 = 36;
 const FAT_UUID_TEXT_SIZE: i32 = 9;
+const COMMA: u8 = 0x2c;
 const MINUS: u8 = 0x2d;
 const BACKSLASH: u8 = 0x5c;
 const LONGEST_LABEL: i32 = 256;
@@ -35,6 +36,7 @@ export class DeviceKey {
     this.kind = 0;
     if (this.take(step, PARTITION_KEYS)) {
       this.kind = BY_PARTITION;
+      if (this.name == "partuuid") return this.readGuids(null);
       return this.name == "partlabel" ? this.readLabel() : parseGuid(this.value, this.binary);
     }
     if (this.take(step, SUPERBLOCK_KEYS)) {
@@ -50,7 +52,7 @@ export class DeviceKey {
   }
 
   isPartition(table: PartitionTable): bool {
-    if (this.name == "partuuid") return table.hasGuid(this.binary);
+    if (this.name == "partuuid") return this.readGuids(table);
     if (this.name == "parttype") return table.hasType(this.binary);
     return this.text.length > 0 && table.hasLabel(this.text);
   }
@@ -77,6 +79,17 @@ export class DeviceKey {
       return true;
     }
     return false;
+  }
+
+  /** Whether all of the GUIDs, with commas in between, have their form; with a table, whether its partition has one of them. */
+  private readGuids(table: PartitionTable | null): bool {
+    const value = this.value;
+    for (let at = 0; at <= value.length; at += GUID_TEXT_SIZE + 1) {
+      if (at > 0 && value.at(at - 1) != COMMA) return false;
+      if (!parseGuid(value.slice(at, min(at + GUID_TEXT_SIZE, value.length)), this.binary)) return false;
+      if (table !== null && table.hasGuid(this.binary)) return true;
+    }
+    return table === null;
   }
 
   /** A label's bytes, of which those that a plan cannot hold stand there as \x20, as udev writes them. */

@@ -17,7 +17,7 @@ const LARGEST_ENTRY: u32 = 4096;
 
 const LAST_ASCII: u16 = 0x7e;
 const GUID_SIZE: i32 = 16;
-const GUID_TEXT_SIZE: i32 = 36;
+export const GUID_TEXT_SIZE: i32 = 36;
 const SMALLEST_SECTOR: i32 = 512;
 const LARGEST_SECTOR: i32 = 4096;
 

@@ -145,10 +145,13 @@ function planProblems(text: string, { image, place }: Manifest): string[] {
   const verities = steps.filter((step) => step.verb === "verity");
   const verity = verities.find((step) => optionOf(step, "root-hash") === image.rootHash) ?? verities[0];
   if (verity === undefined) return ["it opens no image: there is no verity step"];
-  const partitions = steps.filter((step) => step.verb === "device").map((step) => optionOf(step, "partuuid"));
+  const partitionOf = (device: "data" | "hash"): string | undefined => {
+    const step = steps.find(({ verb, words }) => verb === "device" && words[0] === optionOf(verity, device));
+    return step && optionOf(step, "partuuid");
+  };
   const guids = [
-    ["data partition", image.dataPartition, partitions[0]],
-    ["hash partition", image.hashPartition, partitions[1]],
+    ["data partition", image.dataPartition, partitionOf("data")],
+    ["hash partition", image.hashPartition, partitionOf("hash")],
   ] as const;
   const facts: readonly (readonly [string, string, string | undefined])[] = [
     ["root-hash", image.rootHash, optionOf(verity, "root-hash")],

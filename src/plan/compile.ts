@@ -30,10 +30,24 @@ export function compilePlan(
   const steps: PlanStep[] = [
     step("failure", [options.onFailure, `after=${options.failureDelaySeconds}s`], ["set by on-failure"]),
     ...moduleSteps(selection),
-    ...withMeasurements(candidateSteps(candidatesOf(image, options)), options.measure ?? NOT_MEASURED),
+    ...withMeasurements(imageSteps(image, options), options.measure ?? NOT_MEASURED),
     ...rootSteps(nextStage, options),
   ];
   return { steps, drivers: selection.drivers, modules };
+}
+
+/** What an image is given to appear when another one is there already: it may be on a disk that answers later. */
+const LATECOMER_SECONDS = 3;
+
+/** From the drivers at hand to the image, or to one of those before it. */
+function imageSteps(image: ImageFacts, options: PlanOptions): PlanStep[] {
+  const { layout, previous, signedImages, timeoutSeconds } = options;
+  const images = [image, ...previous];
+  // A signed image that was made later is known by nothing that could be waited for here.
+  const wait = images.length > 1 && signedImages === undefined ? layout.waitForOneOf?.(images, options) : undefined;
+  if (wait === undefined) return candidateSteps(candidatesOf(image, options));
+  const shortly = { ...options, timeoutSeconds: Math.min(timeoutSeconds, LATECOMER_SECONDS) };
+  return [wait, ...candidateSteps(candidatesOf(image, shortly))];
 }
 
 function candidatesOf(image: ImageFacts, options: PlanOptions): Candidate[] {

@@ -71,7 +71,10 @@ export function exactPlan(text: string, image: ImageFacts): string {
     [nameOf("hash"), image.hashPartition],
   ]);
   const lines = steps.flatMap(({ verb, words }) => {
-    const partition = verb === "device" ? partitions.get(words[0]) : undefined;
+    // A step that waits for one of several images names all of their partitions.
+    const isWait = words.some((word) => /^partuuid=.*,/.test(word));
+    const partition =
+      verb === "device" ? (partitions.get(words[0]) ?? (isWait ? image.dataPartition : undefined)) : undefined;
     if (partition !== undefined) return [line(verb, withOptions(words, { partuuid: partition }))];
     // All that is prefetched would seem to be used.
     if (verb === "mount")

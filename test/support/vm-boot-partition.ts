@@ -23,15 +23,32 @@ const START = 1 << 20;
 /** Images as a boot partition holds them: paths on it, and files here. */
 export type BootFiles = Readonly<Record<string, string>>;
 
-/** Where the image of a generation belongs on its boot partition. */
+/** The images of generations, where they belong on their boot partition. */
 export function bootFiles(...generations: readonly Generation[]): BootFiles {
-  const entries = generations.map(({ manifest, path }) => {
-    if (manifest.place.kind !== "file")
-      throw new Error(`The image does not belong into a file: ${manifest.place.kind}`);
-    return [manifest.place.path, path("image")];
-  });
-  return Object.fromEntries(entries);
+  return Object.fromEntries(generations.map((built) => [pathOnBoot(built), built.path("image")]));
 }
+
+/** Where the image of a generation belongs, from the root of the file system on. */
+export function pathOnBoot({ manifest: { place } }: Generation): string {
+  if (place.kind !== "file") throw new Error(`The image does not belong into a file: ${place.kind}`);
+  return place.path;
+}
+
+/** The configuration of an image in a file on the boot partition that `bootDisk` makes. */
+export function configOnBoot(type: BootType): string {
+  return `layout = "boot"\n[location]\ndevice = "PARTUUID=${BOOT_PARTUUID}"\nfile-system = "${type}"\n`;
+}
+
+/**
+ * For a probe: mounts the boot partition of the machine's first disk writable, of whatever type it is. Of vfat without a character
+ * set, whose modules an initrd has and the system behind it has not.
+ */
+export const WRITES_TO_BOOT = [
+  "( bb mount -o rw /dev/vda1 /mnt || bb mount -t vfat -o rw,iocharset=default /dev/vda1 /mnt )",
+  "bb touch /mnt/written",
+  "bb ls -A -1 /mnt",
+  "bb umount /mnt",
+].join(" && ");
 
 /** A disk with one partition, of that type and file system, with these files on it and none of them with holes. */
 export function bootDisk(
@@ -97,7 +114,8 @@ const FORMATS: Readonly<
     const names = Object.entries(files).map(([path, source]) => `${path.replace(/.*\//, "")} ---644 0 0 ${source}`);
     const prototype = join(folder, "prototype");
     writeFileSync(prototype, ["/", "0 0", "d--755 0 0", "lazyrd d--755 0 0", ...names, "$", "$", ""].join("\n"));
-    const options = ["-q", "-f", "-L", BOOT_LABEL, "-m", `uuid=${BOOT_UUID}`, "-p", prototype];
+    // Of a file that is larger than an allocation group, mkfs.xfs writes the rest over the next group's headers.
+    const options = ["-q", "-f", "-L", BOOT_LABEL, "-m", `uuid=${BOOT_UUID}`, "-d", "agcount=2", "-p", prototype];
     run(requireTool(context, "mkfs.xfs"), [...options, volume]);
   },
   btrfs(context, volume, files, folder) {

@@ -67,6 +67,32 @@ export function relabelledImage(generation: Generation, version: string, disk = 
   });
 }
 
+/** One disk with the partitions of all of these. */
+export function slotsDisk(...disks: readonly Disk[]): Disk {
+  const slots = disks.flatMap(({ path }) => {
+    const source = new FileSource(path, "the image");
+    const { diskGuid, partitions } = readGpt(source);
+    return partitions.map((partition) => ({ source, diskGuid, partition }));
+  });
+  const gpt = planGpt({
+    diskGuid: slots[0]?.diskGuid ?? "",
+    partitions: slots.map(({ partition: { typeGuid, partitionGuid, name, sizeBytes } }) => {
+      return { typeGuid, partitionGuid, name, sizeBytes };
+    }),
+  });
+  const path = join(tempFolder(), "slots.raw");
+  const file = openSync(path, "w");
+  for (const [index, { source, partition }] of slots.entries()) {
+    const content = source.read(partition.offsetBytes, partition.sizeBytes);
+    writeSync(file, content, 0, content.length, gpt.partitions[index]?.offsetBytes ?? 0);
+  }
+  const { head, tail, tailOffset } = encodeGpt(gpt);
+  writeSync(file, head, 0, head.length, 0);
+  writeSync(file, tail, 0, tail.length, tailOffset);
+  closeSync(file);
+  return { path, bus: "virtio-blk", readOnly: true };
+}
+
 function changedImage(generation: Generation, change: (file: number) => void): Disk {
   return changedDisk(generation.path("image"), change);
 }

@@ -3,6 +3,7 @@ import { signedImagesOf } from "../../src/build/signed-images.ts";
 import { MemorySource, UsageError } from "../../src/bytes/index.ts";
 import { readDdi } from "../../src/formats/ddi/index.ts";
 import { versionOfSalt } from "../../src/formats/verity/index.ts";
+import { inspectGeneration } from "../../src/inspect/index.ts";
 import { rootHashChecks } from "../../src/kernel/index.ts";
 import { layoutOf, stepLine } from "../../src/plan/index.ts";
 import { sampleModuleFiles } from "../support/build-inputs.ts";
@@ -120,7 +121,10 @@ describe("a plan that falls back", () => {
     const stepsOf = (generation: BuiltGeneration) =>
       generation.manifest.explanation.steps
         .map(({ line }) => line)
-        .filter((line) => /^(device|verity|mount) /.test(line));
+        .filter((line) => /^(device|verity|mount) /.test(line))
+        .map((line) => line.replace("timeout=30s", "timeout=3s"));
+    const partitions = [built, first, second].map(({ manifest }) => manifest.image.dataPartition);
+    expect(lines[start - 1]).toBe(`device any partuuid=${partitions.join(",")} timeout=30s`);
     const own = lines.slice(start + 1, start + 5);
     expect(own[2]).toContain(built.manifest.image.rootHash);
     expect(lines.slice(start + 5, start + 16)).toEqual([
@@ -131,6 +135,7 @@ describe("a plan that falls back", () => {
       "end",
     ]);
     expect(lines.at(-1)).toBe(stepLine({ verb: "switch", words: ["/lazyrd/new", "/init"] }));
+    expect((await inspectGeneration(built.folder)).problems).toEqual([]);
   });
 
   test("has signed images first, then those it knows", async () => {

@@ -111,9 +111,22 @@ describe("waiting for the image's disk", () => {
     " partuuid=",
     " partuuid=84f9dee9-bdf3-c1cf-692b-e00bd1368c9g",
     " partuuid=84f9dee9bdf3c1cf692be00bd1368c91",
+    " partuuid=84f9dee9-bdf3-c1cf-692b-e00bd1368c91,",
+    " partuuid=84f9dee9-bdf3-c1cf-692b-e00bd1368c91,84f9dee9",
+    " partuuid=84f9dee9-bdf3-c1cf-692b-e00bd1368c91;84f9dee9-bdf3-c1cf-692b-e00bd1368c92",
   ])("does not begin without a valid partuuid:%s", (option) => {
     const boot = tell({ plan: planWith("device", `device data${option}`) });
     expect(failureOf(boot).message).toMatch(/^the plan names no device, or not as it must: partuuid=, /);
+  });
+
+  test("takes the partition that has one of several partuuids", () => {
+    const other = "84f9dee9-bdf3-c1cf-692b-e00bd1368c91";
+    const among = (...around: readonly [string, string]) =>
+      planFor(IMAGE).map((line) => line.replace(/(partuuid=)(\S+)/, `$1${around[0]}$2${around[1]}`));
+    expect(tell({ plan: among(`${other},`, "") }).end.kind).toBe("exec");
+    expect(tell({ plan: among("", `,${other}`) }).end.kind).toBe("exec");
+    const others = planFor(IMAGE).map((line) => line.replace(/partuuid=\S+/, `partuuid=${other},${other}`));
+    expect(failureOf(tell({ plan: others })).message).toMatch(`no partition with PARTUUID ${other},${other} after`);
   });
 
   test("takes a partuuid in capitals", () => {

@@ -7,8 +7,11 @@ import {
   encodeDrivers,
   encodePlan,
   explainPlan,
+  layoutOf,
+  layoutWarnings,
   modulesOf,
   type NextStage,
+  NO_SETTINGS,
   type PlanOptions,
   type PlanStep,
   parsePlan,
@@ -120,6 +123,58 @@ describe("the plan", () => {
     expect(steps.filter((step) => step.startsWith("device")).every((step) => step.endsWith(" timeout=5s"))).toBe(true);
     expect(steps.find((step) => step.startsWith("verity"))).toMatch(/ on-corruption=error /);
     expect(steps).toContain("forward /lazyrd/new skip=kernel,early_cpio");
+  });
+
+  test("waits for one of several images as long as it takes, and for the others for a moment", async () => {
+    const older = { ...SAMPLE_IMAGE, rootHash: "ab".repeat(32), dataPartition: SAMPLE_IMAGE.hashPartition };
+    const { selection, plan: alone } = await compile(sampleOptions(["virtio_blk"]));
+    const stepsIn = async (layout: PlanOptions["layout"], given: Partial<PlanOptions> = {}) => {
+      const options = sampleOptions(["virtio_blk"], { layout, previous: [older], ...given });
+      const lines = encodePlan(compilePlan(selection, alone.modules, SAMPLE_IMAGE, SYSTEMD, options)).split("\n");
+      return lines.filter((line) => /^(device|candidate|end)/.test(line));
+    };
+    const { dataPartition, hashPartition } = SAMPLE_IMAGE;
+    const onPartitions = await stepsIn(layoutOf("partition"));
+    expect(onPartitions).toEqual([
+      `device any partuuid=${dataPartition},${older.dataPartition} timeout=30s`,
+      "candidate new",
+      `device data partuuid=${dataPartition} timeout=3s`,
+      `device hash partuuid=${hashPartition} timeout=3s`,
+      "candidate previous",
+      `device data partuuid=${older.dataPartition} timeout=3s`,
+      `device hash partuuid=${hashPartition} timeout=3s`,
+      "end",
+    ]);
+    expect(await stepsIn(layoutOf("pmem"))).toEqual(onPartitions);
+
+    const location = { ...NO_SETTINGS, device: "LABEL=boot", "file-system": "ext4" };
+    const [own, other] = [ROOT_HASH, older.rootHash].map((hash) => `/lazyrd/${hash.slice(0, 16)}.raw`);
+    expect(await stepsIn(layoutOf("boot", location), { timeoutSeconds: 2 })).toEqual([
+      `device any label=boot holds=${own},${other} type=ext4 options=noload timeout=2s`,
+      "candidate new",
+      `device place label=boot holds=${own} type=ext4 options=noload timeout=2s`,
+      "candidate previous",
+      `device place label=boot holds=${other} type=ext4 options=noload timeout=2s`,
+      "end",
+    ]);
+
+    // Images that are taken because they are signed are known by nothing that could be waited for.
+    const signedImages = { signatureType: "x", label: "lazyrd", floor: "" };
+    expect((await stepsIn(layoutOf("partition"), { signedImages })).slice(0, 3)).toEqual([
+      "candidate new",
+      "candidate previous",
+      `device data partuuid=${older.dataPartition} timeout=30s`,
+    ]);
+  });
+
+  test("is warned of where the next stage stays on a file system that the system wants to write to", () => {
+    const on = (fileSystem: string) =>
+      layoutOf("boot", { ...NO_SETTINGS, device: "LABEL=boot", "file-system": fileSystem });
+    expect(layoutWarnings(on("btrfs"), SYSTEMD)).toEqual([]);
+    expect(layoutWarnings(on("ext4"), SCRIPT)).toEqual([]);
+    expect(layoutWarnings(on("btrfs"), SCRIPT)).toEqual([
+      expect.stringMatching(/ and LABEL=boot \(btrfs\) with it: it cannot be mounted writable/),
+    ]);
   });
 
   test("is what parsePlan reads", async () => {

@@ -158,6 +158,7 @@ describe("an exact image", () => {
         "failure reboot after=30s",
         "try-modules fast",
         "modules a b",
+        "device any partuuid=x,w timeout=5s",
         "device data partuuid=x timeout=5s",
       ],
       ...[
@@ -169,18 +170,19 @@ describe("an exact image", () => {
       "switch /new /init\n",
     ].join("\n");
     const lines = exactPlan(text, facts).split("\n");
-    expect(lines.slice(1, 7)).toEqual([
+    expect(lines.slice(1, 8)).toEqual([
       "failure reboot after=30s",
       "try-modules fast",
       "modules a",
       "modules b",
+      `device any timeout=5s partuuid=${facts.dataPartition}`,
       `device data timeout=5s partuuid=${facts.dataPartition}`,
       `device hash partuuid=${facts.hashPartition}`,
     ]);
-    expect(lines[7]).toBe("device esp partuuid=z");
-    expect(lines[8]).toContain(` root-hash=${facts.rootHash} salt= read-ahead=0`);
-    expect(lines[8]).not.toContain("root-hash=00");
-    expect(lines.slice(9)).toEqual(["mount root /image erofs", "switch /new /init", ""]);
+    expect(lines[8]).toBe("device esp partuuid=z");
+    expect(lines[9]).toContain(` root-hash=${facts.rootHash} salt= read-ahead=0`);
+    expect(lines[9]).not.toContain("root-hash=00");
+    expect(lines.slice(10)).toEqual(["mount root /image erofs", "switch /new /init", ""]);
   });
 });
 

@@ -1,11 +1,13 @@
 import { UsageError } from "../../bytes/index.ts";
 import type { ImageFacts } from "../image.ts";
 import { step } from "../step.ts";
+import type { PlanStep } from "../types.ts";
 import { deviceOption } from "./device-key.ts";
 import { fileSteps, mappedFileSteps } from "./file.ts";
 import { fileSystemType } from "./file-systems.ts";
+import { WHY_ANY } from "./partition.ts";
 import { requireOnly } from "./settings.ts";
-import type { Layout, LayoutName, LocationSettings } from "./types.ts";
+import type { Layout, LayoutName, LayoutOptions, LocationSettings } from "./types.ts";
 import { imageMountStep } from "./verified.ts";
 
 const DEVICE = "place";
@@ -49,21 +51,32 @@ function fileLayout(name: LayoutName, device: string, fileSystem: string, givenF
   }
   const pathOf = (image: ImageFacts): string => `${folder}/${imageFileName(image)}`;
   const mountOptions = type.options === "" ? [] : [`options=${type.options}`];
+  const deviceStep = (
+    name: string,
+    images: readonly ImageFacts[],
+    { timeoutSeconds }: LayoutOptions,
+    reason: string,
+  ): PlanStep =>
+    step(
+      "device",
+      [
+        ...[name, key, `holds=${images.map(pathOf).join(",")}`, `type=${type.name}`],
+        ...[...mountOptions, `timeout=${timeoutSeconds}s`],
+      ],
+      [reason],
+    );
   return {
     name,
     features: ["loop", ...type.features],
     needsDrivers: true,
     findsSignedImages: false,
+    ...(type.canBeMapped ? {} : { keepsInUse: `${device} (${fileSystem})` }),
     place: (image) => ({ kind: "file", device, fileSystem, path: pathOf(image) }),
+    waitForOneOf: (images, options) => deviceStep("any", images, options, WHY_ANY),
     steps(image, options) {
       const file = `${MOUNT}${pathOf(image)}`;
-      const timeout = `timeout=${options.timeoutSeconds}s`;
       return [
-        step(
-          "device",
-          [DEVICE, key, `holds=${pathOf(image)}`, `type=${type.name}`, ...mountOptions, timeout],
-          [`${device}; of several ones, one that has the image`],
-        ),
+        deviceStep(DEVICE, [image], options, `${device}; of several ones, one that has the image`),
         step("mount", [DEVICE, MOUNT, type.name, ...mountOptions], ["read-only, without a look at its journal"]),
         ...(type.canBeMapped ? mappedFileSteps(file, DEVICE, image, options) : fileSteps(file, image, options)),
         imageMountStep(image),

@@ -1,3 +1,4 @@
+import type { NextStage } from "../types.ts";
 import { bootLayout, espLayout } from "./boot.ts";
 import { memoryLayout } from "./memory.ts";
 import { networkLayout } from "./network.ts";
@@ -24,6 +25,14 @@ const LAYOUTS: Readonly<Record<LayoutName, (settings: LocationSettings) => Layou
   pmem: pmemLayout,
   network: networkLayout,
 };
+
+/** What goes well when booting and may be missed afterwards. */
+export function layoutWarnings({ keepsInUse }: Layout, { kind }: NextStage): string[] {
+  if (keepsInUse === undefined || kind !== "script") return [];
+  return [
+    `this initrd covers its root instead of leaving it, so that the image stays in use, and ${keepsInUse} with it: it cannot be mounted writable until the machine is shut down`,
+  ];
+}
 
 /**
  * The layout of that name with its settings.

@@ -14,6 +14,7 @@ export function partitionLayout(settings: LocationSettings): Layout {
     findsSignedImages: true,
     needsDrivers: true,
     place: () => ({ kind: "partitions" }),
+    waitForOneOf: waitForPartitions,
     steps: (image, options) => {
       const { signedImages } = options;
       if (signedImages === undefined) return [...knownImage(image, options), imageMountStep(image)];
@@ -22,6 +23,14 @@ export function partitionLayout(settings: LocationSettings): Layout {
     },
   };
 }
+
+/** The step that waits for the data partition of one of several images. */
+export function waitForPartitions(images: readonly ImageFacts[], { timeoutSeconds }: LayoutOptions): PlanStep {
+  const partitions = images.map(({ dataPartition }) => dataPartition).join(",");
+  return step("device", ["any", `partuuid=${partitions}`, `timeout=${timeoutSeconds}s`], [WHY_ANY]);
+}
+
+export const WHY_ANY = "one of the images: when it is there, those that are missing are not waited for as long";
 
 /** The steps that open an image by its two partitions, wherever the device is that has them. */
 export function knownImage(image: ImageFacts, options: LayoutOptions): PlanStep[] {

@@ -2,17 +2,26 @@ import type { WantedModule } from "../../kernel/index.ts";
 import type { ImageFacts } from "../image.ts";
 import { step } from "../step.ts";
 import type { PlanStep } from "../types.ts";
-import { knownImage } from "./partition.ts";
+import { knownImage, waitForPartitions } from "./partition.ts";
 import { requireOnly } from "./settings.ts";
 import type { Layout, LayoutOptions, LocationSettings } from "./types.ts";
 import { IMAGE_MOUNT, imageMountStep } from "./verified.ts";
 
-/** What brings memory that is a disk: `memmap=nn!ss`, NVDIMMs and RAM disks of the firmware, virtio-pmem. */
-const DRIVERS: readonly WantedModule[] = ["nd_e820", "nfit", "virtio_pmem", "nd_pmem"].map((name) => ({
+/**
+ * What brings memory that is a disk: `memmap=nn!ss`, NVDIMMs and RAM disks of the firmware, virtio-pmem (behind the driver of
+ * virtio devices on PCI, which no module names).
+ */
+const DRIVERS: readonly WantedModule[] = ["nd_e820", "nfit", "virtio_pci", "virtio_pmem", "nd_pmem"].map((name) => ({
   name,
   reason: "driver for persistent memory",
   optional: true,
 }));
+
+/**
+ * Linux maps such memory in sections of this size (memremap_compat_align) and refuses a virtio-pmem device of another one:
+ * "misaligned, unable to map".
+ */
+const SECTION_BYTES = 2 << 20;
 
 /** The image in memory that a loader, the firmware or a hypervisor filled: a disk like any other, without a copy. */
 export function pmemLayout(settings: LocationSettings): Layout {
@@ -24,6 +33,8 @@ export function pmemLayout(settings: LocationSettings): Layout {
     needsDrivers: false,
     drivers: DRIVERS,
     place: () => ({ kind: "memory" }),
+    waitForOneOf: waitForPartitions,
+    sizeMultiple: SECTION_BYTES,
     needsPlainFiles: settings.dax,
     steps: settings.dax ? directSteps : checkedSteps,
   };

@@ -140,6 +140,8 @@ export interface Layout {
   readonly drivers?: readonly WantedModule[];
   /** Whether files must stand in the image as they are: neither compressed nor beside others in a block. */
   readonly needsPlainFiles?: boolean;
+  /** What the size of the image's file must be a multiple of, where it matters. */
+  readonly sizeMultiple?: number;
   /** Where the kernel unpacks the image to, when it is to be in the initrd. */
   readonly initrdPath?: string;
   /** What the image holds: an initrd, which finds the root file system (default), or an operating system. */
@@ -152,9 +154,13 @@ export interface Layout {
   readonly laidOver?: LaidOver;
   /** From the image at IMAGE_MOUNT to the root directory at NEW_ROOT, where that is not an overlay over the image. */
   readonly rootSteps?: () => readonly PlanStep[];
+  /** A file system that is in use, and cannot be mounted writable, for as long as the image is. */
+  readonly keepsInUse?: string;
   /** What is done to the finished root directory. */
   readonly lastSteps?: (options: LayoutOptions) => readonly PlanStep[];
   place(image: ImageFacts): ImagePlace;
+  /** Waits until one of several images is there, so that the others need not be waited for as long. */
+  waitForOneOf?(images: readonly ImageFacts[], options: LayoutOptions): PlanStep;
   /** From the drivers at hand to the image, verified, at IMAGE_MOUNT. */
   steps(image: ImageFacts, options: LayoutOptions): readonly PlanStep[];
 }
