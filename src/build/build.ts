@@ -6,7 +6,15 @@ import type { Architecture } from "../formats/gpt/index.ts";
 import { inFile, type OutputFolder } from "../host/index.ts";
 import { type DriverSelection, parseKernelImage } from "../kernel/index.ts";
 import type { Signer } from "../keys/index.ts";
-import { compilePlan, encodePlan, explainPlan, type LaidOver, type Layout, layoutOf } from "../plan/index.ts";
+import {
+  compilePlan,
+  encodePlan,
+  explainPlan,
+  type LaidOver,
+  type Layout,
+  layoutOf,
+  layoutWarnings,
+} from "../plan/index.ts";
 import { type Profile, parseProfile } from "../profile/index.ts";
 import { imageOverBudget } from "../sizes/index.ts";
 import { parseSize } from "../text/index.ts";
@@ -230,6 +238,7 @@ async function buildWith(means: CompressionMeans, inputs: BuildInputs, output: O
     name: config.image.name,
     version: config.image.version,
     signRootHash: inputs.signRootHash,
+    sizeMultiple: imageLayout.sizeMultiple,
     threads,
     reserve: (imageBytes) => {
       totalBytes = imageBytes;
@@ -304,6 +313,7 @@ async function buildWith(means: CompressionMeans, inputs: BuildInputs, output: O
       ...source.database.warnings,
       ...asTheyWere,
       ...imageTree.warnings,
+      ...layoutWarnings(imageLayout, nextStage),
       ...(usr?.warnings ?? []),
       ...(whyNot ? [whyNot] : []),
       ...layout.warnings,

@@ -39,6 +39,8 @@ export interface ImageOptions {
   readonly version: string;
   /** Signs the root hash; without it, the image has no partition for that. */
   readonly signRootHash?: SignRootHash | undefined;
+  /** What the image's size is to be a multiple of, where that matters. */
+  readonly sizeMultiple?: number | undefined;
   /** Called with the image's size before the first byte is written. */
   readonly reserve: (bytes: number) => void;
   readonly threads: Workforce;
@@ -64,6 +66,7 @@ export async function writeImage(tree: Tree, options: ImageOptions, file: Writte
     verity,
     sign: options.signRootHash,
     labels: options.version === "" ? undefined : labelsOf(options),
+    sizeMultiple: options.sizeMultiple,
   });
   options.reserve(plan.sizeBytes);
   const parameters = { ...DEFAULT_BLOCK_SIZES, ...verity };

@@ -1,4 +1,4 @@
-export { withImageInMemory } from "./memory-image.ts";
+export { withImageInMemory, withMemoryDevice } from "./memory-image.ts";
 export * from "./milestones.ts";
 export { Monitor, type MonitorEvent } from "./monitor.ts";
 export { findOvmf } from "./ovmf.ts";

@@ -2,7 +2,7 @@ import { SHARED_MEMORY_MACHINE, sharedMemoryArguments } from "./guest-memory/ind
 import { FIRMWARE_MACHINE, firmwareArguments } from "./ovmf.ts";
 import { QEMU_EVENTS } from "./qemu-log.ts";
 import { quoteCommas } from "./quote-commas.ts";
-import type { Disk, DiskBus, FirmwareMachine, Machine } from "./types.ts";
+import type { Disk, DiskBus, FirmwareMachine, Machine, MemoryDevice, MemoryImage } from "./types.ts";
 
 export const QEMU = "qemu-system-x86_64";
 
@@ -20,11 +20,15 @@ const DISK_DEVICES: Readonly<Record<DiskBus, { controller: readonly string[]; de
 export function qemuArguments(machine: Machine | FirmwareMachine): string[] {
   const isFirmware = "firmware" in machine;
   const controllers = new Set(machine.disks.map((disk) => disk.bus));
-  const features = [isFirmware ? FIRMWARE_MACHINE : "", machine.sharesMemory ? SHARED_MEMORY_MACHINE : ""].join("");
+  const features = [
+    isFirmware ? FIRMWARE_MACHINE : "",
+    machine.sharesMemory ? SHARED_MEMORY_MACHINE : "",
+    isMemoryDevice(machine.memoryImage) ? ",nvdimm=on" : "",
+  ].join("");
   return [
     ...(machine.sharesMemory ? sharedMemoryArguments(machine.memoryMib) : []),
     ...["-machine", `q35,accel=tcg${features}`, "-cpu", machine.cpuModel],
-    ...["-m", `${machine.memoryMib}M`, "-smp", String(machine.cpus)],
+    ...["-m", memorySize(machine), "-smp", String(machine.cpus)],
     ...["-nodefaults", "-display", "none", "-no-reboot"],
     ...(machine.countInstructions ? ["-icount", `shift=0,sleep=${machine.skipsIdle ? "off" : "on"}`] : []),
     ...["-serial", "stdio"],
@@ -40,7 +44,7 @@ export function qemuArguments(machine: Machine | FirmwareMachine): string[] {
     ...(machine.network === undefined ? [] : networkArguments(machine.network)),
     ...[...controllers].flatMap((bus) => DISK_DEVICES[bus].controller),
     ...machine.disks.flatMap(diskArguments),
-    ...(machine.memoryImage === undefined ? [] : loaderArguments(machine.memoryImage)),
+    ...(machine.memoryImage === undefined ? [] : memoryImageArguments(machine.memoryImage)),
   ];
 }
 
@@ -50,10 +54,15 @@ function tpmArguments(socket: string): string[] {
   return [...channel, "-tpmdev", "emulator,id=tpm0,chardev=tpm", "-device", "tpm-tis,tpmdev=tpm0"];
 }
 
-function networkArguments(network: "user" | "silent"): string[] {
-  const backend = network === "user" ? "user,id=net0" : "hubport,hubid=0,id=net0";
+const NETWORKS = { user: "user", silent: "hubport,hubid=0" } as const;
+
+function networkArguments(network: NonNullable<Machine["network"]>): string[] {
+  const backend =
+    typeof network === "string"
+      ? NETWORKS[network]
+      : `stream,server=off,addr.type=unix,addr.path=${quoteCommas(network.socket)}`;
   // Without its ROM, from which nothing is ever booted.
-  return ["-netdev", backend, "-device", "virtio-net-pci,netdev=net0,romfile="];
+  return ["-netdev", `${backend},id=net0`, "-device", "virtio-net-pci,netdev=net0,romfile="];
 }
 
 /** -D takes a path as it is. */
@@ -61,8 +70,36 @@ function traceArguments(log: string): string[] {
   return ["-msg", "timestamp=on", "-D", log, ...QEMU_EVENTS.flatMap((event) => ["-trace", event])];
 }
 
-function loaderArguments({ path, address }: NonNullable<Machine["memoryImage"]>): string[] {
-  return ["-device", `loader,file=${quoteCommas(path)},addr=0x${address.toString(16)},force-raw=on`];
+type MemoryDeviceImage = Extract<MemoryImage, { readonly device: unknown }>;
+
+function isMemoryDevice(image: MemoryImage | undefined): image is MemoryDeviceImage {
+  return image !== undefined && "device" in image;
+}
+
+const MIB = 1 << 20;
+/** QEMU begins memory devices at a multiple of 1 GiB. */
+const ROOM_MIB = 2 << 10;
+
+/** With room for a memory device, where there is one. */
+function memorySize({ memoryMib, memoryImage }: Machine | FirmwareMachine): string {
+  if (!isMemoryDevice(memoryImage)) return `${memoryMib}M`;
+  return `${memoryMib}M,slots=1,maxmem=${memoryMib + Math.ceil(memoryImage.sizeBytes / MIB) + ROOM_MIB}M`;
+}
+
+const MEMORY_DEVICES: Readonly<Record<MemoryDevice, { readonly backend: string; readonly device: string }>> = {
+  // Unarmed: the guest sees that it cannot be written to.
+  nvdimm: { backend: ",readonly=on", device: "nvdimm,unarmed=on" },
+  "virtio-pmem": { backend: "", device: "virtio-pmem-pci" },
+};
+
+function memoryImageArguments(image: MemoryImage): string[] {
+  const path = quoteCommas(image.path);
+  if (!isMemoryDevice(image)) {
+    return ["-device", `loader,file=${path},addr=0x${image.address.toString(16)},force-raw=on`];
+  }
+  const { backend, device } = MEMORY_DEVICES[image.device];
+  const object = `memory-backend-file,id=image,share=off${backend},mem-path=${path},size=${image.sizeBytes}`;
+  return ["-object", object, "-device", `${device},memdev=image`];
 }
 
 function diskArguments(disk: Disk, index: number): string[] {

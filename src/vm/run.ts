@@ -1,5 +1,5 @@
 import { type ChildProcessByStdio, spawn } from "node:child_process";
-import type { Readable } from "node:stream";
+import type { Readable, Writable } from "node:stream";
 import { ToolError } from "../bytes/index.ts";
 import { onInterrupt } from "../host/index.ts";
 import { parseConsoleLine } from "./console.ts";
@@ -14,11 +14,19 @@ export interface RunOptions {
   /** Called with the process that runs the machine. */
   readonly onStart?: ((pid: number) => void) | undefined;
   readonly onLine?: ((line: ConsoleLine) => void) | undefined;
+  /** What is typed at the guest's console, each once. */
+  readonly answers?: readonly ConsoleAnswer[] | undefined;
   /** Called when the run is over, before the machine is stopped: the time to ask its monitor. */
   readonly beforeStop?: (() => Promise<void>) | undefined;
 }
 
-type Qemu = ChildProcessByStdio<null, Readable, Readable>;
+/** What is typed once the console shows the prompt, which need not end its line. */
+export interface ConsoleAnswer {
+  readonly prompt: RegExp;
+  readonly text: string;
+}
+
+type Qemu = ChildProcessByStdio<Writable, Readable, Readable>;
 
 /** The longest that a timer of Node's can take; with more it would end at once. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
@@ -29,7 +37,7 @@ const MAX_TIMER_MS = 2 ** 31 - 1;
  * @throws UsageError when QEMU is not installed, ToolError when it refuses the machine or breaks down.
  */
 export async function runMachine(machine: Machine | FirmwareMachine, options: RunOptions): Promise<RunRecord> {
-  const qemu = spawn(QEMU, qemuArguments(machine), { stdio: ["ignore", "pipe", "pipe"] });
+  const qemu = spawn(QEMU, qemuArguments(machine), { stdio: ["pipe", "pipe", "pipe"] });
   const stopListening = onInterrupt(() => qemu.kill("SIGKILL"));
   try {
     if (qemu.pid !== undefined) options.onStart?.(qemu.pid);
@@ -67,11 +75,30 @@ async function waitForEnd(qemu: Qemu, options: RunOptions, lines: ConsoleLine[])
         isOver = options.until(line);
         if (isOver) resolve("reached");
       });
+      if (options.answers !== undefined) answerPrompts(qemu, options.answers);
     });
   } finally {
     isOver = true;
     clearTimeout(timer);
   }
+}
+
+/** More than the longest prompt, with lines of the kernel that come in between. */
+const LISTENS_BACK_CHARACTERS = 4096;
+
+function answerPrompts(qemu: Qemu, answers: readonly ConsoleAnswer[]): void {
+  const left = [...answers];
+  let heard = "";
+  qemu.stdout.on("data", (text: string) => {
+    heard = (heard + text).slice(-LISTENS_BACK_CHARACTERS);
+    const asked = left.findIndex(({ prompt }) => prompt.test(heard));
+    if (asked < 0) return;
+    heard = "";
+    for (const answer of left.splice(asked, 1)) qemu.stdin.write(answer.text);
+  });
+  qemu.stdin.on("error", () => {
+    // A machine may end before it has read that: how it ended is what counts.
+  });
 }
 
 function readLines(qemu: Qemu, onLine: (text: string) => void): void {

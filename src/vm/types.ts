@@ -10,14 +10,22 @@ export interface Disk {
   readonly forgetsWrites?: boolean;
 }
 
+/** A file that is in a machine's memory from the start. */
+export type MemoryImage =
+  /** At a physical address, as a loader would have put it there. */
+  | { readonly path: string; readonly address: number }
+  /** As memory of its own, of which the guest's changes are lost. */
+  | { readonly path: string; readonly device: MemoryDevice; readonly sizeBytes: number };
+
+export type MemoryDevice = "nvdimm" | "virtio-pmem";
+
 /** A machine to be run by QEMU, kernel and initrd loaded directly. */
 export interface Machine {
   readonly kernel: string;
   readonly initrd: string;
   readonly commandLine: string;
   readonly disks: readonly Disk[];
-  /** A file that is in the machine's memory from the start, at a physical address, as a loader would have put it there. */
-  readonly memoryImage?: { readonly path: string; readonly address: number } | undefined;
+  readonly memoryImage?: MemoryImage | undefined;
   readonly memoryMib: number;
   readonly cpus: number;
   /** As QEMU names it, for instance "max" or "Nehalem". */
@@ -32,8 +40,11 @@ export interface Machine {
    * then lets many timers pass: for hosts that do nothing else.
    */
   readonly skipsIdle?: boolean | undefined;
-  /** "user": QEMU's own network, with DHCP, in which 10.0.2.2 is the host; "silent": a cable with nobody at its end. */
-  readonly network?: "user" | "silent" | undefined;
+  /**
+   * "user": QEMU's own network, with DHCP, in which 10.0.2.2 is the host; "silent": a cable with nobody at its end; else one that
+   * ends at a Unix socket, each packet behind its length.
+   */
+  readonly network?: "user" | "silent" | { readonly socket: string } | undefined;
   /** Files that receive what the guest writes to further serial ports, ttyS1 first. */
   readonly serialFiles: readonly string[];
   /** The control socket of the swtpm that is the machine's TPM 2.0, if it has one. */

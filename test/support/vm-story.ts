@@ -5,7 +5,17 @@ import { type Generation, loadedFile } from "../../src/build/index.ts";
 import { MemorySink } from "../../src/bytes/index.ts";
 import { encodeCpio } from "../../src/formats/cpio/index.ts";
 import type { Tree } from "../../src/tree/index.ts";
-import { type Disk, type Machine, Monitor, type RunEnd, runMachine, withImageInMemory } from "../../src/vm/index.ts";
+import {
+  type ConsoleAnswer,
+  type Disk,
+  type Machine,
+  type MemoryDevice,
+  Monitor,
+  type RunEnd,
+  runMachine,
+  withImageInMemory,
+  withMemoryDevice,
+} from "../../src/vm/index.ts";
 import { tempFolder } from "./temp.ts";
 import { imageDisk } from "./vm-disks.ts";
 import { parseReport, type Report } from "./vm-probe.ts";
@@ -18,13 +28,15 @@ export interface Story {
   readonly initrd?: Uint8Array;
   /** Instead of the generation's image on virtio. */
   readonly disks?: readonly Disk[];
-  /** Whether the image is in memory that is a disk, and there are no others. */
-  readonly imageInMemory?: boolean;
+  /** The image is in memory that is a disk, and there are no others: a part of ordinary memory, or a device of its own. */
+  readonly imageInMemory?: "ordinary" | MemoryDevice;
   /** More of the kernel's command line; the console comes first. */
   readonly commandLine?: string;
   readonly memoryMib?: number;
   readonly network?: Machine["network"];
   readonly cpuModel?: string;
+  /** What somebody types at the console. */
+  readonly answers?: readonly ConsoleAnswer[];
   /** Ends the machine when a console line matches: for those that would not end by themselves. */
   readonly until?: RegExp;
   readonly timeoutSeconds?: number;
@@ -74,7 +86,7 @@ export async function boot(generation: Generation, story: Story = {}): Promise<E
     serialFiles: [serial],
     monitorSocket: join(folder, "monitor"),
   };
-  const machine = story.imageInMemory ? withImageInMemory(asked, generation.path("image")) : asked;
+  const machine = withMemory(asked, generation.path("image"), story.imageInMemory);
   const lines: string[] = [];
   onTestFailed(() => console.error(lines.slice(-EVIDENCE_LINES).join("\n")));
   let ended = false;
@@ -82,6 +94,7 @@ export async function boot(generation: Generation, story: Story = {}): Promise<E
     until: ({ text }) => story.until?.test(text) ?? false,
     timeoutSeconds: story.timeoutSeconds ?? TIMEOUT_SECONDS,
     onLine: ({ text }) => lines.push(text),
+    answers: story.answers,
   }).finally(() => {
     ended = true;
   });
@@ -93,6 +106,11 @@ export async function boot(generation: Generation, story: Story = {}): Promise<E
     report: parseReport(readFileSync(serial, "latin1")),
     console: lines,
   };
+}
+
+function withMemory(machine: Machine, image: string, kind: Story["imageInMemory"]): Machine {
+  if (kind === undefined) return machine;
+  return kind === "ordinary" ? withImageInMemory(machine, image) : withMemoryDevice(machine, image, kind);
 }
 
 async function accompany(machine: Machine, story: Story, lines: readonly string[], ended: () => boolean) {

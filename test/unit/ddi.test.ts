@@ -126,6 +126,13 @@ test("a DDI is pinned", () => {
   );
 });
 
+test("the size can be made a multiple of something, and the table's copy is at the end all the same", () => {
+  const { file, written } = build(optionsFor(129, { sizeMultiple: 2 << 20 }));
+  expect([written.sizeBytes, file.bytes.length]).toEqual([2 << 20, 2 << 20]);
+  expect(Buffer.from(file.bytes.subarray(-512, -504)).toString("latin1")).toBe("EFI PART");
+  expect(read(file.bytes).warnings).toEqual([]);
+});
+
 test("labels and the disk GUID can be chosen", () => {
   const diskGuid = "aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee";
   const { gpt } = read(build(optionsFor(1, { diskGuid, labels: { data: "os_1.2" } })).file.bytes);

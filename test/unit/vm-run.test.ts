@@ -40,6 +40,18 @@ describe("a run", () => {
     expect([record.end, record.lines.map(({ text }) => text)]).toEqual(["guest-ended", ["one", "two"]]);
   });
 
+  test("answers what the console asks, once each", async () => {
+    fakeQemu(
+      "printf 'Name: '; read name; printf '[1] a line between\\nName: Word: '; read word; echo \"$name, $word\"",
+    );
+    const answers = [
+      { prompt: /Word: $/, text: "xyzzy\n" },
+      { prompt: /Name: $/, text: "somebody\n" },
+    ];
+    const record = await run({ answers });
+    expect(record.lines.at(-1)?.text).toBe("Name: Word: somebody, xyzzy");
+  });
+
   test("ends with the guest that says nothing", async () => {
     fakeQemu("exit 0");
     expect(await run()).toEqual({ end: "guest-ended", lines: [] });

@@ -6,6 +6,7 @@ import {
   describeTimeline,
   findMilestones,
   type Machine,
+  type MemoryDevice,
   qemuArguments,
   readTimeline,
   showsMilestone,
@@ -190,4 +191,17 @@ describe("the timeline", () => {
     expect(describeTimeline(readTimeline([]))).toBe("");
     expect(readTimeline(linesOf("lazyrd: modules 8 loaded, 1.0 ms")).steps).toEqual([]);
   });
+});
+
+test("memory that is a device of its own has room in the machine, and is not written to", () => {
+  const image = { path: "/image", sizeBytes: 94 << 20 };
+  const machineWith = (device: MemoryDevice) => sampleMachine({ memoryImage: { ...image, device } });
+  const nvdimm = machineWith("nvdimm");
+  expect(valuesOf(nvdimm, "-machine")).toEqual(["q35,accel=tcg,nvdimm=on"]);
+  expect(valuesOf(nvdimm, "-m")).toEqual(["512M,slots=1,maxmem=2654M"]);
+  expect(valuesOf(nvdimm, "-object")).toEqual([
+    "memory-backend-file,id=image,share=off,readonly=on,mem-path=/image,size=98566144",
+  ]);
+  expect(valuesOf(nvdimm, "-device")).toEqual(["nvdimm,unarmed=on,memdev=image"]);
+  expect(valuesOf(machineWith("virtio-pmem"), "-device")).toEqual(["virtio-pmem-pci,memdev=image"]);
 });

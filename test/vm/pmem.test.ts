@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { generation } from "../support/vm-generations.ts";
 import { type Report, section, smallProbe, USUAL_SECTIONS } from "../support/vm-probe.ts";
 import { LARGE_FILE } from "../support/vm-programs.ts";
-import { bootToReport } from "../support/vm-story.ts";
+import { boot, bootToReport, says } from "../support/vm-story.ts";
 
 /** The same files in the same kind of image, so that what differs is where that lives. */
 const generationIn = (layout: string, location = "") =>
@@ -23,7 +23,7 @@ const SECTIONS = {
 test("an image in memory that is a disk takes less of the rest than one in the initrd, with DAX for programs, too", async () => {
   const built = generationIn("memory");
   const inInitrd = await bootToReport(built, { append: smallProbe(SECTIONS), disks: [] });
-  const story = { append: smallProbe(SECTIONS), imageInMemory: true };
+  const story = { append: smallProbe(SECTIONS), imageInMemory: "ordinary" as const };
   const inPmem = await bootToReport(generationIn("pmem"), story);
   const direct = await bootToReport(generationIn("pmem", "dax = true"), story);
 
@@ -45,6 +45,25 @@ test("an image in memory that is a disk takes less of the rest than one in the i
   const growth = (report: Report): number => inUse(report, "after") - inUse(report, "before");
   expect(growth(inPmem)).toBeGreaterThan(file * (1 - SMALL_PART));
   expect(growth(direct)).toBeLessThan(file * SMALL_PART);
+});
+
+test.each([
+  { kernel: "6.12-amd64", device: "nvdimm", dax: true },
+  { kernel: "6.1-amd64", device: "nvdimm", dax: false },
+  { kernel: "6.12-amd64", device: "virtio-pmem", dax: false },
+  { kernel: "6.1-amd64", device: "virtio-pmem", dax: true },
+] as const)("$kernel finds an image in memory of its own: $device, dax = $dax", async ({ kernel, device, dax }) => {
+  const config = `layout = "pmem"\n[location]\ndax = ${dax}\n[image]\ncompression = "none"\n`;
+  const built = generation({ kernel, initrd: "small", config });
+  const ending = await boot(built, { append: smallProbe(), imageInMemory: device });
+  if (ending.report === undefined) throw new Error("The probe in the image did not report");
+  const log = section(ending.report, "log").join("\n");
+  expect(log).toMatch(/device data is \/dev\/pmem0p1/);
+  expect(log).toMatch(dax ? /check root[\s\S]*mount \/dev\/pmem0p1 at/ : /mount \/dev\/dm-0 at/);
+  // Of an NVDIMM's memory as it is, Linux has no page structures, without which there is no DAX.
+  expect(says(ending, "DAX unsupported by block device. Turning off DAX.")).toBe(dax && device === "nvdimm");
+  // The device ends where the image ends.
+  expect(says(ending, "GPT:")).toBe(false);
 });
 
 const SMALL_PART = 0.1;

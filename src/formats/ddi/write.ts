@@ -1,4 +1,11 @@
-import { type ByteSink, FormatError, type Guid, type PositionedSink, sequentialSink } from "../../bytes/index.ts";
+import {
+  alignUp,
+  type ByteSink,
+  FormatError,
+  type Guid,
+  type PositionedSink,
+  sequentialSink,
+} from "../../bytes/index.ts";
 import {
   type Architecture,
   attributesOf,
@@ -35,6 +42,8 @@ export interface DdiOptions {
   readonly sectorSize?: number | undefined;
   /** Default 4 KiB. */
   readonly alignment?: number | undefined;
+  /** What the whole image's size is to be a multiple of; default: the alignment. */
+  readonly sizeMultiple?: number | undefined;
 }
 
 /** A DDI whose places are known, but not yet its content. */
@@ -70,7 +79,9 @@ export function planDdi(options: DdiOptions): DdiPlan {
     { role: "verity", sizeBytes: verityHashAreaSize(sizeBytes / BLOCK_SIZE) },
     ...(options.sign === undefined ? [] : [{ role: "verity-sig" as const, sizeBytes: SIGNATURE_PARTITION_SIZE }]),
   ];
-  const layout = layoutDisk(parts, diskOptions(options));
+  const { sizeBytes: ownSize } = layoutDisk(parts, diskOptions(options));
+  const diskSizeBytes = alignUp(ownSize, options.sizeMultiple ?? 1);
+  const layout = layoutDisk(parts, { ...diskOptions(options), diskSizeBytes });
   return { options, layout, roles: parts.map((part) => part.role), sizeBytes: layout.sizeBytes };
 }
 
