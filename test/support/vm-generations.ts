@@ -27,7 +27,8 @@ export interface GenerationRequest {
 }
 
 const inRepository = (path: string): string => fileURLToPath(new URL(`../../${path}`, import.meta.url));
-const PROGRAM = inRepository("dist/lazyrd.js");
+/** The command, as it lies in dist. */
+export const PROGRAM = inRepository("dist/lazyrd.js");
 const FIRST_STAGES = ["init-x86_64", "init-network-x86_64"].map((name) => inRepository(`dist/first-stage/${name}`));
 const CACHE = inRepository(".cache/generations");
 

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { run } from "../support/tools.ts";
 import {
   BOOT_PARTUUID,
   BOOT_TYPES,
@@ -6,11 +7,12 @@ import {
   type BootType,
   bootDisk,
   bootFiles,
+  pathOnBoot,
 } from "../support/vm-boot-partition.ts";
 import { damagedImage, emptyDisk } from "../support/vm-disks.ts";
-import { generation } from "../support/vm-generations.ts";
+import { generation, PROGRAM } from "../support/vm-generations.ts";
 import { probeFor, section, smallProbe, USUAL_SECTIONS } from "../support/vm-probe.ts";
-import { bootToReport } from "../support/vm-story.ts";
+import { bootToReport, QUICK_BOOT } from "../support/vm-story.ts";
 
 /** Mounts the boot partition as a system does, writable, while the image is still in use. */
 const asASystemDoes = (type: BootType) => ({
@@ -67,7 +69,7 @@ describe("an image on the EFI system partition", () => {
     const own = config("esp", { previous: [previous.folder] });
     const built = generation({ kernel: "6.12-amd64", initrd: "dracut", config: own });
     const damaged = damagedImage(built, built.manifest.image.dataOffsetBytes + 1024);
-    const files = { ...bootFiles(built, previous), ...Object.fromEntries([[placeOf(built), damaged.path]]) };
+    const files = { ...bootFiles(built, previous), ...Object.fromEntries([[pathOnBoot(built), damaged.path]]) };
     const disks = [emptyDisk("virtio-blk"), bootDisk(context, "vfat", files, "esp")];
     const sections = {
       ...USUAL_SECTIONS,
@@ -85,6 +87,17 @@ describe("an image on the EFI system partition", () => {
   });
 });
 
+test.each(["esp", "boot"])("lazyrd boot makes a disk for layout %s by itself", async (layout) => {
+  const location = layout === "boot" ? { device: "LABEL=LZBOOT", "file-system": "vfat" } : {};
+  const built = generation({ kernel: "6.12-amd64", initrd: "small", config: config(layout, location) });
+  const { stdout } = run(process.execPath, [
+    ...[PROGRAM, "boot", built.folder, "--quiet", "--until", "lazyrd small initrd: init runs"],
+    ...["--append", QUICK_BOOT],
+  ]);
+  expect(stdout).toMatch(/device .* place is \/dev\/vda1/);
+  expect(stdout).toMatch(/map .* image is \/dev\/loop0/);
+});
+
 describe("an image in the initrd", () => {
   test.each(["", "root=/dev/none"])("starts Debian's own init, without a disk (%s)", async (commandLine) => {
     const built = generation({ kernel: "6.12-amd64", initrd: "dracut", config: config("memory") });
@@ -93,7 +106,3 @@ describe("an image in the initrd", () => {
     expect(section(report, "log").join("\n")).toMatch(/loop image is \/dev\/loop0, \/lazyrd\/image.raw/);
   });
 });
-
-function placeOf({ manifest: { place } }: ReturnType<typeof generation>): string {
-  return place.kind === "file" ? place.path : "";
-}

@@ -7,6 +7,7 @@ import { mapImage } from "../support/vm-disks.ts";
 import { type GenerationRequest, generation } from "../support/vm-generations.ts";
 import { probeFor, section, smallProbe } from "../support/vm-probe.ts";
 import { boot, bootToReport, says } from "../support/vm-story.ts";
+import { vlanSwitch } from "../support/vm-vlan.ts";
 
 /** How the guest sees the host (QEMU's user network). */
 const HOST = "10.0.2.2";
@@ -110,6 +111,19 @@ test("mirrors are asked in turn: one has nothing, one has another image, one has
   expect(says(ending, "(fetch): the server answers 404 to http://10.0.2.2")).toBe(true);
   expect(says(ending, "(verity): the image is not the one with the root hash")).toBe(true);
   expect(says(ending, "lazyrd: candidate network-3 it is")).toBe(true);
+});
+
+test("in a VLAN there is an address, and the image", async () => {
+  const built = fetched(["vlan = 7"], { paths: ["/vlan"] });
+  paths = { "/vlan": sends(readFileSync(built.path("image"))) };
+  const network = { socket: await vlanSwitch(7) };
+  const ending = await boot(built, { network, disks: [], append: smallProbe(INTERFACES) });
+  if (ending.report === undefined) throw new Error("The probe in the image did not report");
+  expect(ending.console.some((line) => /lazyrd: network eth0\S* has 10\.0\.2\.15\/24/.test(line))).toBe(true);
+  expect(requests).toEqual(["/vlan whole"]);
+  // The VLAN is gone, and the interface below it is as the kernel made it.
+  expect(section(ending.report, "links").filter((line) => /^\d/.test(line))).toHaveLength(2);
+  expect(section(ending.report, "links").filter((line) => /[<,]UP[,>]/.test(line))).toEqual([]);
 });
 
 test("without an answer to DHCP, in a VLAN, the image is taken from the disk", async () => {
