@@ -74,6 +74,8 @@ describe("lazyrd bench", () => {
     expect([result.status, result.stderr]).toEqual([0, ""]);
     const [classic, lazy] = measurementsOf(result);
     expect(classic).toMatchObject({ variant: "classic-none", imageBytes: 0, runs: 1, initrdMemoryBytes: 102_400 });
+    // What is read of its disk is not read of an image.
+    expect([classic?.reads.requests, lazy?.reads.requests]).toEqual([0, 1]);
     expect(classic?.loadedBytes).toBeGreaterThan(classic?.contentBytes ?? 0);
     expect(lazy).toMatchObject({ variant: "lazy-none-strip", contentBytes: classic?.contentBytes, failure: null });
     expect(lazy?.milestones.map(({ name, ns }) => [name, ns])).toEqual([

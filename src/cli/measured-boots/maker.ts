@@ -36,7 +36,7 @@ import {
   titleOf,
   type Variant,
 } from "../../measure/index.ts";
-import { driverPurposes, type ImagePlace, imageFileName, layoutOf } from "../../plan/index.ts";
+import { driverPurposes, imageFileName, layoutOf } from "../../plan/index.ts";
 import { encodeProfile } from "../../profile/index.ts";
 import { mapImage, profileOfReads } from "../../trace/index.ts";
 import type { FirmwareMachine, Machine, RecordedRead } from "../../vm/index.ts";
@@ -57,6 +57,8 @@ export interface PreparedBoot extends Subject {
   readonly machine: Machine | FirmwareMachine;
   /** What boots: a program and nothing else, an initrd, or a system that is not behind any initrd. */
   readonly kind: "floor" | "initrd" | "system";
+  /** Whether what is read of the first disk is read of the image: some have none, or not on a disk. */
+  readonly hasImageDisk: boolean;
   /** What the machine fetched of its image, where that is on a server: its boots add to it. */
   readonly fetched: readonly ServedRequest[];
 }
@@ -128,7 +130,7 @@ export class VariantMaker {
       const machine = this.#withDisks(machineWith(this.#classicFiles(), this.#inputs.hardware), { hasImage: false });
       const kind = variant.kind === "floor" ? "floor" : "initrd";
       const started = await this.#started(variant, machine, undefined);
-      return await measure({ ...subject, ...started, kind, imageBytes: 0, fetched: [] });
+      return await measure({ ...subject, ...started, kind, imageBytes: 0, hasImageDisk: false, fetched: [] });
     } finally {
       for (const path of Object.values(this.#place)) rmSync(path, { recursive: true, force: true });
     }
@@ -174,7 +176,7 @@ export class VariantMaker {
   ): Promise<T> {
     const generation = await this.#prepare(subject.variant, variant);
     return withImage(generation, this.#inputs.hardware, async (boot) => {
-      const hasImage = isOnDisk(generation.manifest.place);
+      const hasImage = boot.hasImageDisk;
       const isImageLoaded = generation.manifest.place.kind === "initrd";
       const machine = this.#withDisks(boot.machine, { hasImage, hasRoot: !isSystem(variant) });
       const started = await this.#started(variant, machine, isImageLoaded ? undefined : generation.path("image"));
@@ -297,13 +299,10 @@ function withImage<T>(
       kind: nextStage.kind === "system" ? "system" : "initrd",
       loadedBytes: sizeOf(machine.initrd),
       imageBytes: place.kind === "initrd" ? 0 : sizeOf(generation.path("image")),
+      hasImageDisk: place.kind === "partitions" || place.kind === "file" || place.kind === "usr",
       fetched,
     }),
   );
-}
-
-function isOnDisk({ kind }: ImagePlace): boolean {
-  return kind === "partitions" || kind === "file" || kind === "usr";
 }
 
 async function profileOf({ path, manifest }: Generation, reads: readonly RecordedRead[]): Promise<InputFile> {

@@ -1,5 +1,4 @@
 import { UsageError } from "../../bytes/index.ts";
-import type { ServedRequest } from "../../host/index.ts";
 import { type Measurement, type Run, repeatUntilStable, summarise, timeOfRun, titleOf } from "../../measure/index.ts";
 import { memoryOf } from "../../trace/index.ts";
 import {
@@ -42,7 +41,7 @@ const IMAGE_DISK = 0;
 
 /** Boots until the times are stable. */
 export async function measureBoot(boot: PreparedBoot, flags: MeasureFlags, boots: BootSeries): Promise<Measurement> {
-  const { machine: prepared, kind, fetched, ...subject } = boot;
+  const { machine: prepared, kind, hasImageDisk, fetched, ...subject } = boot;
   const name = titleOf(subject.variant, subject.addedBytes);
   const machine = counting(prepared, flags);
   // The floor is a kernel that starts a program; there is nothing that this could go on to.
@@ -55,7 +54,8 @@ export async function measureBoot(boot: PreparedBoot, flags: MeasureFlags, boots
       const recording = await boots.run(stage, (onLine) =>
         recordMachine(machine, { ...options, onLine, looksAtMemory: milestoneWatch() }),
       );
-      return runOf(recording, fetched.slice(fetchedBefore));
+      const lengths = hasImageDisk ? readsOfImage(recording).map(({ length }) => length) : [];
+      return runOf(recording, [...lengths, ...fetched.slice(fetchedBefore).map(({ sentBytes }) => sentBytes)]);
     },
     timeOfRun,
     flags.runs,
@@ -97,13 +97,9 @@ export function readsOfImage({ reads }: Recording): RecordedRead[] {
   return reads.filter(({ disk }) => disk === IMAGE_DISK);
 }
 
-/** @param fetched what was asked of the server that has the image */
-function runOf(recording: Recording, fetched: readonly ServedRequest[]): Run {
+/** @param lengths of what was read of the image, in bytes: one for each request */
+function runOf(recording: Recording, lengths: readonly number[]): Run {
   const { end, lines, loader } = recording;
-  const lengths = [
-    ...readsOfImage(recording).map(({ length }) => length),
-    ...fetched.map(({ sentBytes }) => sentBytes),
-  ];
   return {
     milestones: milestonesOf(recording).map((reached) => ({
       ...reached,
