@@ -4,7 +4,7 @@
  */
 import { encodeFast } from "./fast";
 import { encodeHigh } from "./high";
-import { HEADS, HEADS_BYTES, INPUT, INPUT_BYTES, MEMORY_PAGES, OUTPUT, OUTPUT_BYTES } from "./memory";
+import { INPUT, INPUT_BYTES, MEMORY_PAGES, OUTPUT, OUTPUT_BYTES, RECENT, RECENT_BYTES } from "./memory";
 import { consumed } from "./sequences";
 
 export function inputAddress(): usize {
@@ -26,7 +26,7 @@ export function outputBytes(): usize {
 /** To be called once for each new input: what was seen of an earlier one must not have an effect on the next. */
 export function start(): void {
   if (<u32>memory.size() < MEMORY_PAGES) memory.grow(<i32>(MEMORY_PAGES - <u32>memory.size()));
-  memory.fill(HEADS, 0, HEADS_BYTES);
+  memory.fill(RECENT, 0, RECENT_BYTES);
 }
 
 /** Encodes the input from `offset` to `end`, or its beginning, into at most `room` bytes; returns their number. */

@@ -2,8 +2,16 @@
 const KIB: usize = 1024;
 const MIB: usize = 1024 * KIB;
 
-/** The last place of each hash, by address; one place more in front stays unused, so that 0 is no place. */
-export const HEADS: usize = 64 * KIB;
+/**
+ * The last place of each hash, its lowest 16 bits (see fast.ts). With more than these 32 KiB, most of the time goes into
+ * waiting for the second level of the processor's cache.
+ */
+export const RECENT: usize = 64 * KIB;
+export const RECENT_BITS: u32 = 14;
+export const RECENT_BYTES: usize = 2 << RECENT_BITS;
+
+/** The last place of each hash, by address (see high.ts). */
+export const HEADS: usize = RECENT + RECENT_BYTES;
 export const HEADS_BITS: u32 = 15;
 export const HEADS_BYTES: usize = 4 << HEADS_BITS;
 
