@@ -14,7 +14,9 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import * as esbuild from "esbuild";
 import { mergeDataSegments } from "./merge-data-segments.mjs";
+import { unpackedZstd } from "./unpacked-zstd.mjs";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const inRoot = (...parts) => join(ROOT, ...parts);
@@ -138,37 +140,39 @@ const REQUIRE =
 /** What both programs use, and what only some commands do, stands in files of its own that are loaded when needed. */
 const CHUNKS = "chunks";
 
-function buildPrograms() {
+async function buildPrograms() {
   const outputs = ["lazyrd.js", "worker.js"].map((name) => inRoot("dist", name));
-  if (!outdated(outputs, [inRoot("src"), inRoot("package.json"), inRoot("scripts", "build.mjs")])) return;
-  const metafile = inRoot("dist", "programs.json");
-  run(inRoot("node_modules", ".bin", "esbuild"), [
-    `lazyrd=${inRoot("src", "cli", "main.ts")}`,
-    // Threads start from a file: it cannot be inside of the program's.
-    `worker=${inRoot("src", "build", "threads", "worker.ts")}`,
-    "--bundle",
-    "--minify-whitespace",
-    "--minify-syntax",
-    "--splitting",
-    "--platform=node",
-    "--format=esm",
-    "--target=node20",
-    "--log-level=warning",
-    `--banner:js=${REQUIRE}`,
-    `--outdir=${inRoot("dist")}`,
-    `--chunk-names=${CHUNKS}/[name]-[hash]`,
-    `--metafile=${metafile}`,
-  ]);
-  const written = Object.keys(JSON.parse(readFileSync(metafile, "utf8")).outputs).map((path) => inRoot(path));
+  if (!outdated(outputs, [inRoot("src"), inRoot("package.json"), inRoot("scripts")])) return;
+  const { metafile } = await esbuild.build({
+    entryPoints: {
+      lazyrd: inRoot("src", "cli", "main.ts"),
+      // Threads start from a file: it cannot be inside of the program's.
+      worker: inRoot("src", "build", "threads", "worker.ts"),
+    },
+    plugins: [unpackedZstd],
+    bundle: true,
+    minifyWhitespace: true,
+    minifySyntax: true,
+    splitting: true,
+    platform: "node",
+    format: "esm",
+    target: "node20",
+    logLevel: "warning",
+    banner: { js: REQUIRE },
+    outdir: inRoot("dist"),
+    chunkNames: `${CHUNKS}/[name]-[hash]`,
+    absWorkingDir: ROOT,
+    metafile: true,
+  });
+  const written = Object.keys(metafile.outputs).map((path) => inRoot(path));
   for (const name of readdirSync(inRoot("dist", CHUNKS))) {
     const chunk = inRoot("dist", CHUNKS, name);
     if (!written.includes(chunk)) rmSync(chunk);
   }
-  rmSync(metafile);
   console.error("Built the programs");
   chmodSync(outputs[0], 0o755);
 }
 
 buildFirstStages();
 buildCodec();
-buildPrograms();
+await buildPrograms();
