@@ -1,9 +1,8 @@
 import { existsSync } from "node:fs";
 import { type BuildConfig, type DriverChoice, defaultConfig, type ModuleTree, parseConfig } from "../build/index.ts";
 import { fromText, UsageError } from "../bytes/index.ts";
-import { readDiskDevices, readHostTree, readInput, readNetworkDevices } from "../host/index.ts";
+import { hostFolder, readDiskDevices, readInput, readNetworkDevices } from "../host/index.ts";
 import { type DriverPurpose, type DriverSelection, type DriverSetName, driverSets } from "../kernel/index.ts";
-import type { Tree } from "../tree/index.ts";
 
 const DEFAULT_CONFIG = "lazyrd.toml";
 
@@ -38,17 +37,5 @@ export function selectDrivers(
 export function moduleTrees(folder: string | undefined, release: string | undefined): ModuleTree[] {
   const installed = `/lib/modules/${release}`;
   const path = folder ?? (existsSync(installed) ? installed : undefined);
-  return path === undefined ? [] : [lazyTree(path)];
-}
-
-/** Looked at when it is needed: by then threads are at work. */
-function lazyTree(path: string): ModuleTree {
-  let tree: Tree | undefined;
-  return {
-    path,
-    get tree() {
-      tree ??= readHostTree(path);
-      return tree;
-    },
-  };
+  return path === undefined ? [] : [{ path, tree: hostFolder(path) }];
 }

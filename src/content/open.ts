@@ -55,7 +55,7 @@ const SHOWN_BYTES = 8;
 export async function openContent(path: string): Promise<OpenContent> {
   const isFolder = statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
   if (isFolder && !isGeneration(path)) {
-    const tree = readHostTree(path, { wholeSystem: true });
+    const tree = readHostTree(path);
     const roots = [{ name: "", tree, knowsXattrs: false }] as const;
     return { path, kind: "folder", roots, warnings: [], storedBytes: undefined, close: () => undefined };
   }

@@ -49,7 +49,7 @@ function openImage(path: string): OpenRoot {
 }
 
 function openFolder(path: string): OpenRoot {
-  const tree = readHostTree(path, { wholeSystem: true });
+  const tree = readHostTree(path);
   const digest = digestOfTree(tree);
   const plan = planErofs(tree, { uuid: customGuid(digest.subarray(0, GUID_SIZE)) });
   const fileSystem = {

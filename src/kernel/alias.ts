@@ -8,6 +8,8 @@ const WILDCARD = /[*?[\\]/;
  * (alias_normalize in kmod's shared/util.c).
  */
 export function normaliseAlias(alias: ByteString): ByteString {
+  // A kernel has some ten thousand patterns, and few with brackets.
+  if (!alias.includes("[")) return alias.replaceAll("-", "_");
   let result = "";
   let inBrackets = false;
   for (const character of alias) {

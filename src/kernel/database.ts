@@ -1,4 +1,4 @@
-import type { ByteString } from "../bytes/index.ts";
+import { type ByteString, toText } from "../bytes/index.ts";
 import { fnmatch, literalPrefix, normaliseAlias } from "./alias.ts";
 import type { AliasLine, SoftDependencies } from "./module-files.ts";
 import { moduleName } from "./names.ts";
@@ -19,6 +19,8 @@ export interface ModuleEntry {
 export interface ModuleDatabaseContent {
   readonly release: string;
   readonly modules: readonly ModuleEntry[];
+  /** Whether a module's file is there: asked for those that are looked up, and once for each. */
+  readonly isThere: (entry: ModuleEntry) => boolean;
   readonly builtins: ReadonlySet<ByteString>;
   /** False where the tree has no list of built-in modules: then absent and built in look the same. */
   readonly knowsBuiltins: boolean;
@@ -26,7 +28,6 @@ export interface ModuleDatabaseContent {
   readonly aliases: readonly AliasLine[];
   readonly softDependencies: ReadonlyMap<ByteString, SoftDependencies>;
   readonly weakDependencies: ReadonlyMap<ByteString, readonly ByteString[]>;
-  readonly warnings: readonly string[];
 }
 
 interface CompiledAlias {
@@ -42,9 +43,9 @@ const NO_SOFT_DEPENDENCIES: SoftDependencies = { pre: [], post: [] };
 export class ModuleDatabase {
   readonly release: string;
   readonly knowsBuiltins: boolean;
-  /** What was strange but did not keep the database from being read. */
-  readonly warnings: readonly string[];
   readonly #modules: ReadonlyMap<ByteString, ModuleEntry>;
+  readonly #warnings: string[] = [];
+  readonly #looked = new Map<ModuleEntry, boolean>();
   readonly #content: ModuleDatabaseContent;
   readonly #aliases: readonly CompiledAlias[];
   readonly #direct = new Map<ByteString, readonly ByteString[]>();
@@ -52,9 +53,14 @@ export class ModuleDatabase {
   constructor(content: ModuleDatabaseContent) {
     this.release = content.release;
     this.knowsBuiltins = content.knowsBuiltins;
-    this.warnings = content.warnings;
     this.#content = content;
-    this.#modules = new Map(content.modules.map((entry) => [entry.name, entry]));
+    const modules = new Map<ByteString, ModuleEntry>();
+    for (const entry of content.modules) {
+      const earlier = modules.get(entry.name);
+      if (earlier === undefined || !this.#isThere(earlier)) modules.set(entry.name, entry);
+      else this.#warnings.push(`modules.dep names ${toText(entry.name)} twice: the first one counts`);
+    }
+    this.#modules = modules;
     this.#aliases = content.aliases.map(({ pattern, module }) => {
       const normalised = normaliseAlias(pattern);
       const prefix = literalPrefix(normalised);
@@ -62,9 +68,23 @@ export class ModuleDatabase {
     });
   }
 
+  /** What was strange so far, but does not keep the database from being used. */
+  get warnings(): readonly string[] {
+    return this.#warnings;
+  }
+
+  #isThere(entry: ModuleEntry): boolean {
+    const known = this.#looked.get(entry);
+    if (known !== undefined) return known;
+    const found = this.#content.isThere(entry);
+    this.#looked.set(entry, found);
+    if (!found) this.#warnings.push(`modules.dep names ${toText(entry.path)}, which is not there`);
+    return found;
+  }
+
   /** Names of all modules that are files, in the order of their source. */
   get names(): ByteString[] {
-    return [...this.#modules.keys()];
+    return [...this.#modules.values()].filter((entry) => this.#isThere(entry)).map(({ name }) => name);
   }
 
   /** Whether the kernel has it built in. */
@@ -74,11 +94,12 @@ export class ModuleDatabase {
 
   /** Whether it is there as a file. */
   has(name: ByteString): boolean {
-    return this.#modules.has(moduleName(name));
+    return this.get(name) !== undefined;
   }
 
   get(name: ByteString): ModuleEntry | undefined {
-    return this.#modules.get(moduleName(name));
+    const entry = this.#modules.get(moduleName(name));
+    return entry && this.#isThere(entry) ? entry : undefined;
   }
 
   /** Where the module's file stands in the tree, or undefined when there is none. */

@@ -44,46 +44,51 @@ export interface BuiltinModule {
 
 /** modules.dep: `path: path...` (depmod(8)). @throws FormatError with the line's number. */
 export function parseModulesDep(bytes: Uint8Array): DependencyLine[] {
-  return linesOf(bytes, "modules.dep").map(({ text, fail }) => {
+  return linesOf(bytes, "modules.dep").map((line) => {
+    const { text } = line;
     const colon = text.indexOf(":");
     const path = text.slice(0, Math.max(colon, 0)).trim();
-    if (path === "") return fail("expected a path, a colon and the paths it needs");
+    if (path === "") return line.fail("expected a path, a colon and the paths it needs");
     return { path, dependencies: words(text.slice(colon + 1)) };
   });
 }
 
 /** modules.alias: `alias PATTERN MODULE`. @throws FormatError with the line's number. */
 export function parseModulesAlias(bytes: Uint8Array): AliasLine[] {
-  return linesOf(bytes, "modules.alias").map(({ text, fail }) => {
+  return linesOf(bytes, "modules.alias").map((line) => {
+    const { text } = line;
     // A pattern may hold blanks (DMI strings); the module is what stands behind the last one.
-    const found = /^alias\s+(\S.*?)\s+(\S+)$/.exec(text);
-    if (found?.[1] === undefined || found[2] === undefined) return fail("expected alias, a pattern and a module");
+    const found = /^alias\s+(\S.*\S|\S)\s+(\S+)$/.exec(text);
+    if (found?.[1] === undefined || found[2] === undefined) return line.fail("expected alias, a pattern and a module");
     return { pattern: found[1], module: moduleName(found[2]) };
   });
 }
 
 /** modules.softdep: `softdep MODULE pre: NAMES post: NAMES`. @throws FormatError with the line's number. */
 export function parseModulesSoftdep(bytes: Uint8Array): SoftDependencyLine[] {
-  return linesOf(bytes, "modules.softdep").map(({ text, fail }) => {
+  return linesOf(bytes, "modules.softdep").map((line) => {
+    const { text } = line;
     const [keyword, module, ...rest] = words(text);
-    if (keyword !== "softdep" || module === undefined) return fail("expected softdep, a module and pre: or post:");
+    if (keyword !== "softdep" || module === undefined) return line.fail("expected softdep, a module and pre: or post:");
     return { module: moduleName(module), ...parseSoftdep(rest.join(" ")) };
   });
 }
 
 /** modules.weakdep: `weakdep MODULE NAMES`. @throws FormatError with the line's number. */
 export function parseModulesWeakdep(bytes: Uint8Array): WeakDependencyLine[] {
-  return linesOf(bytes, "modules.weakdep").map(({ text, fail }) => {
+  return linesOf(bytes, "modules.weakdep").map((line) => {
+    const { text } = line;
     const [keyword, module, ...names] = words(text);
-    if (keyword !== "weakdep" || module === undefined) return fail("expected weakdep, a module and names");
+    if (keyword !== "weakdep" || module === undefined) return line.fail("expected weakdep, a module and names");
     return { module: moduleName(module), names };
   });
 }
 
 /** modules.builtin: one path a line, as the module would be called. @throws FormatError with the line's number. */
 export function parseModulesBuiltin(bytes: Uint8Array): ByteString[] {
-  return linesOf(bytes, "modules.builtin").map(({ text, fail }) => {
-    return text.endsWith(".ko") ? text : fail("expected the path of a .ko file");
+  return linesOf(bytes, "modules.builtin").map((line) => {
+    const { text } = line;
+    return text.endsWith(".ko") ? text : line.fail("expected the path of a .ko file");
   });
 }
 
@@ -133,9 +138,22 @@ export function words(text: ByteString): ByteString[] {
   return text.split(/\s+/).filter((word) => word !== "");
 }
 
-interface Line {
+/** A line without the blanks around it. */
+class Line {
   readonly text: ByteString;
-  fail(expected: string): never;
+  readonly #number: number;
+  readonly #format: string;
+
+  constructor(text: ByteString, number: number, format: string) {
+    this.text = text;
+    this.#number = number;
+    this.#format = format;
+  }
+
+  fail(expected: string): never {
+    const text = JSON.stringify(toText(this.text));
+    throw new FormatError(`Cannot read line ${this.#number}, ${text}: ${expected}`, { format: this.#format });
+  }
 }
 
 /** Lines that are neither empty nor comments. */
@@ -143,14 +161,10 @@ function linesOf(bytes: Uint8Array, format: string): Line[] {
   if (bytes.length > MAX_FILE_BYTES) {
     throw new FormatError(`Cannot read ${bytes.length} bytes: expected at most ${MAX_FILE_BYTES}`, { format });
   }
-  return byteStringFrom(bytes)
-    .split("\n")
-    .map((raw, index) => ({ text: raw.trim(), number: index + 1 }))
-    .filter(({ text }) => text !== "" && !text.startsWith("#"))
-    .map(({ text, number }) => ({
-      text,
-      fail(expected: string): never {
-        throw new FormatError(`Cannot read line ${number}, ${JSON.stringify(toText(text))}: ${expected}`, { format });
-      },
-    }));
+  const lines: Line[] = [];
+  for (const [index, raw] of byteStringFrom(bytes).split("\n").entries()) {
+    const text = raw.trim();
+    if (text !== "" && !text.startsWith("#")) lines.push(new Line(text, index + 1, format));
+  }
+  return lines;
 }

@@ -20,5 +20,6 @@ export function moduleCompression(name: ByteString): "none" | "gz" | "xz" | "zst
  */
 export function moduleName(nameOrPath: ByteString): ByteString {
   const file = nameOrPath.slice(nameOrPath.lastIndexOf("/") + 1);
-  return file.replace(MODULE_FILE, "").replaceAll("-", "_");
+  const name = file.includes(".ko") ? file.replace(MODULE_FILE, "") : file;
+  return name.replaceAll("-", "_");
 }

@@ -36,8 +36,7 @@ export async function parseModuleDatabase(tree: Tree, options: ModuleDatabaseOpt
   const folder = new Tree(node);
   const scanned =
     fileBytes(folder, "modules.dep") === undefined ? await scanModules(folder, path, options.decompress) : undefined;
-  const warnings: string[] = [];
-  const modules = scanned?.modules ?? parseDependencies(tree, folder, path, warnings);
+  const modules = scanned?.modules ?? parseDependencies(folder, path);
   const builtin = readBuiltins(folder, new Set(modules.map((entry) => entry.name)));
   const aliases = scanned?.aliases ?? parseOptional(folder, "modules.alias", parseModulesAlias);
   const softdeps = scanned?.softDependencies ?? parseOptional(folder, "modules.softdep", parseModulesSoftdep);
@@ -45,12 +44,12 @@ export async function parseModuleDatabase(tree: Tree, options: ModuleDatabaseOpt
   return new ModuleDatabase({
     release,
     modules,
+    isThere: (entry) => tree.resolve(entry.path)?.kind === "file",
     builtins: builtin.names,
     knowsBuiltins: builtin.known,
     aliases: [...builtin.aliases, ...aliases],
     softDependencies: mergeSoftDependencies(softdeps),
     weakDependencies: mergeWeakDependencies(weakdeps),
-    warnings,
   });
 }
 
@@ -119,31 +118,14 @@ function looksLikeModules(folder: Directory): boolean {
   );
 }
 
-function parseDependencies(tree: Tree, folder: Tree, root: ByteString, warnings: string[]): ModuleEntry[] {
-  const bytes = fileBytes(folder, "modules.dep") ?? new Uint8Array();
-  const entries: ModuleEntry[] = [];
-  const seen = new Set<ByteString>();
-  for (const line of parseModulesDep(bytes)) {
+function parseDependencies(folder: Tree, root: ByteString): ModuleEntry[] {
+  return parseModulesDep(fileBytes(folder, "modules.dep") ?? new Uint8Array()).map(({ path, dependencies }) => ({
+    name: moduleName(path),
+    fileName: path.slice(path.lastIndexOf("/") + 1),
     // Old depmods write absolute paths; they count from the root of the tree.
-    const place = line.path.startsWith("/") ? tree.realPath(line.path) : tree.realPath(`${root}/${line.path}`);
-    const name = moduleName(line.path);
-    if (place?.node.kind !== "file") {
-      warnings.push(`modules.dep names ${toText(line.path)}, which is not there`);
-      continue;
-    }
-    if (seen.has(name)) {
-      warnings.push(`modules.dep names ${toText(name)} twice: the first one counts`);
-      continue;
-    }
-    seen.add(name);
-    entries.push({
-      name,
-      fileName: line.path.slice(line.path.lastIndexOf("/") + 1),
-      path: place.path,
-      dependencies: [...new Set(line.dependencies.map(moduleName).reverse())],
-    });
-  }
-  return entries;
+    path: path.startsWith("/") || root === "" ? path : `${root}/${path}`,
+    dependencies: [...new Set(dependencies.map(moduleName).reverse())],
+  }));
 }
 
 interface Builtins {

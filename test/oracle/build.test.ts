@@ -5,7 +5,7 @@ import { detectCompression } from "../../src/formats/compression/index.ts";
 import { readInitramfs, treeOfInitramfs } from "../../src/formats/cpio/index.ts";
 import { readDdi } from "../../src/formats/ddi/index.ts";
 import { parseModule, readModuleSignature } from "../../src/formats/elf-module/index.ts";
-import { packageFile, readHostTree } from "../../src/host/index.ts";
+import { hostFolder, packageFile } from "../../src/host/index.ts";
 import { optionOf } from "../../src/plan/index.ts";
 import { kindOfMode } from "../../src/tree/index.ts";
 import { build, fileContent, firstStageContent, sampleBuild, sampleConfig } from "../support/built-generation.ts";
@@ -18,7 +18,7 @@ async function buildFor(flavour: KernelFlavour, given: Parameters<typeof sampleB
   const generation = await build(
     await sampleBuild({
       kernel: { path: vmlinuz, bytes: readFileSync(vmlinuz) },
-      modules: [{ path: modules, tree: readHostTree(modules) }],
+      modules: [{ path: modules, tree: hostFolder(modules) }],
       firstStageProgram: () => readFileSync(packageFile("dist/first-stage/init-x86_64")),
       ...given,
     }),

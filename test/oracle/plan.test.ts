@@ -2,7 +2,7 @@ import { readFileSync, statSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { encodeFirstStage, firstStageTree } from "../../src/build/first-stage.ts";
 import { readModule } from "../../src/build/sources.ts";
-import { packageFile, readHostTree } from "../../src/host/index.ts";
+import { hostFolder, packageFile } from "../../src/host/index.ts";
 import { type DriverSetName, parseModuleDatabase } from "../../src/kernel/index.ts";
 import {
   busOfAlias,
@@ -100,7 +100,7 @@ const AS_THEY_ARE = { signatures: "keep", symbols: "auto" } as const;
 describe.each(FLAVOURS)("kernel %s", (flavour) => {
   const open = async () => {
     const { release, modules } = kernelFixture(flavour);
-    const tree = readHostTree(modules);
+    const tree = hostFolder(modules);
     return { path: modules, tree, database: await parseModuleDatabase(tree, { release }) };
   };
   const compile = async (set: DriverSetName) => {
@@ -195,7 +195,7 @@ describe.each(FLAVOURS)("kernel %s", (flavour) => {
 
 test("generic has the driver without which older VMware machines restart for ever", async () => {
   const { release, modules } = kernelFixture("6.12-amd64");
-  const database = await parseModuleDatabase(readHostTree(modules), { release });
+  const database = await parseModuleDatabase(hostFolder(modules), { release });
   const options = sampleOptions([], { drivers: { kind: "set", set: "generic" } });
   const { drivers } = selectModules(database, { kind: "systemd", init: "/init" }, options);
   expect(drivers.map(({ module }) => module.name)).toContain("mptspi");
