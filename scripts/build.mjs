@@ -16,7 +16,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import * as esbuild from "esbuild";
 import { mergeDataSegments } from "./merge-data-segments.mjs";
-import { unpackedZstd } from "./unpacked-zstd.mjs";
+import { unpackZstd, withUnpackedZstd } from "./unpacked-zstd.mjs";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const inRoot = (...parts) => join(ROOT, ...parts);
@@ -137,19 +137,41 @@ function buildCodec() {
 const REQUIRE =
   "import { createRequire as lazyrdCreateRequire } from 'node:module'; const require = lazyrdCreateRequire(import.meta.url);";
 
-/** What both programs use, and what only some commands do, stands in files of its own that are loaded when needed. */
+/** What only some commands or jobs use stands in files of its own that are loaded when needed. */
 const CHUNKS = "chunks";
 
+/** Threads start from a file, and each of them reads all that it imports: what only the program needs is not for them. */
+const PROGRAMS = {
+  lazyrd: ["src", "cli", "main.ts"],
+  worker: ["src", "build", "threads", "worker.ts"],
+};
+
+const ZSTD = "dist/codec/zstd.wasm";
+
 async function buildPrograms() {
-  const outputs = ["lazyrd.js", "worker.js"].map((name) => inRoot("dist", name));
+  const outputs = [...Object.keys(PROGRAMS).map((name) => inRoot("dist", `${name}.js`)), inRoot(ZSTD)];
   if (!outdated(outputs, [inRoot("src"), inRoot("package.json"), inRoot("scripts")])) return;
+  await unpackZstd(inRoot(ZSTD));
+  const written = await Promise.all(Object.entries(PROGRAMS).map(([name, path]) => bundle(name, inRoot(...path))));
+  for (const name of readdirSync(inRoot("dist", CHUNKS))) {
+    const chunk = inRoot("dist", CHUNKS, name);
+    if (!written.flat().includes(chunk)) rmSync(chunk);
+  }
+  console.error("Built the programs");
+  chmodSync(outputs[0], 0o755);
+}
+
+/** Returns the files that were written. */
+async function bundle(name, entryPoint) {
+  const packageFiles = JSON.stringify(inRoot("src", "host", "package-files.ts"));
   const { metafile } = await esbuild.build({
-    entryPoints: {
-      lazyrd: inRoot("src", "cli", "main.ts"),
-      // Threads start from a file: it cannot be inside of the program's.
-      worker: inRoot("src", "build", "threads", "worker.ts"),
-    },
-    plugins: [unpackedZstd],
+    entryPoints: { [name]: entryPoint },
+    plugins: [
+      withUnpackedZstd({
+        imports: `import { readFileSync } from "node:fs"; import { packageFile } from ${packageFiles};`,
+        module: `readFileSync(packageFile(${JSON.stringify(ZSTD)}))`,
+      }),
+    ],
     bundle: true,
     minifyWhitespace: true,
     minifySyntax: true,
@@ -164,13 +186,7 @@ async function buildPrograms() {
     absWorkingDir: ROOT,
     metafile: true,
   });
-  const written = Object.keys(metafile.outputs).map((path) => inRoot(path));
-  for (const name of readdirSync(inRoot("dist", CHUNKS))) {
-    const chunk = inRoot("dist", CHUNKS, name);
-    if (!written.includes(chunk)) rmSync(chunk);
-  }
-  console.error("Built the programs");
-  chmodSync(outputs[0], 0o755);
+  return Object.keys(metafile.outputs).map((path) => inRoot(path));
 }
 
 buildFirstStages();

@@ -1,5 +1,4 @@
 import { Lz4Encoder } from "../../codec/index.ts";
-import { loadZstd, withMemory } from "../../formats/compression/zstd-library.ts";
 import type { PieceEncoder } from "../../formats/erofs/index.ts";
 import type { CompressionSettings } from "./settings.ts";
 
@@ -23,6 +22,7 @@ export async function loadEncoder(settings: CompressionSettings, lz4Wasm: () => 
  * means to compress everything several times.
  */
 async function zstdEncoder(inputBytes: number): Promise<PieceEncoder> {
+  const { loadZstd, withMemory } = await import("../../formats/compression/zstd-library.ts");
   const library = await loadZstd();
   const { functions, module } = library;
   const room = functions.compressBound(inputBytes);

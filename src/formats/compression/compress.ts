@@ -1,6 +1,3 @@
-import { compressGzip } from "./gzip.ts";
-import { compressZstd } from "./zstd.ts";
-
 /** What our own first stage can be packed with: every distribution's kernel reads these. */
 export const OUTPUT_METHODS = ["none", "gzip", "zstd"] as const;
 export type OutputMethod = (typeof OUTPUT_METHODS)[number];
@@ -17,8 +14,8 @@ export async function compress(
     case "none":
       return bytes;
     case "gzip":
-      return compressGzip(bytes, level);
+      return (await import("./gzip.ts")).compressGzip(bytes, level);
     case "zstd":
-      return compressZstd(bytes, level);
+      return (await import("./zstd.ts")).compressZstd(bytes, level);
   }
 }

@@ -1,27 +1,21 @@
 import { constants } from "node:buffer";
 import { BufferedSource, type ByteSource, sourceOf } from "../../bytes/index.ts";
-import { decompressBzip2 } from "./bzip2.ts";
 import { requireCompression } from "./detect.ts";
-import { decompressGzip } from "./gzip.ts";
 import { type CompressionMethod, DEFAULT_LIMIT_BYTES, SHOWN_BYTES } from "./layout.ts";
-import { decompressLz4 } from "./lz4.ts";
-import { decompressLzma } from "./lzma.ts";
-import { decompressLzo } from "./lzo.ts";
 import type { OutputOptions } from "./output.ts";
 import type { Decoded, Decompressed } from "./types.ts";
-import { decompressXz } from "./xz.ts";
-import { decompressZstd } from "./zstd.ts";
 
 type Decoder = (input: BufferedSource, options: OutputOptions) => Decoded | Promise<Decoded>;
 
-const DECODERS: Readonly<Record<CompressionMethod, Decoder>> = {
-  gzip: decompressGzip,
-  bzip2: onWhole(decompressBzip2),
-  lzma: onWhole(decompressLzma),
-  xz: decompressXz,
-  lzo: onWhole(decompressLzo),
-  lz4: decompressLz4,
-  zstd: decompressZstd,
+/** Loaded when there is something to decode: most runs need one of them, and some bring a library. */
+const DECODERS: Readonly<Record<CompressionMethod, () => Promise<Decoder>>> = {
+  gzip: async () => (await import("./gzip.ts")).decompressGzip,
+  bzip2: async () => onWhole((await import("./bzip2.ts")).decompressBzip2),
+  lzma: async () => onWhole((await import("./lzma.ts")).decompressLzma),
+  xz: async () => (await import("./xz.ts")).decompressXz,
+  lzo: async () => onWhole((await import("./lzo.ts")).decompressLzo),
+  lz4: async () => (await import("./lz4.ts")).decompressLz4,
+  zstd: async () => (await import("./zstd.ts")).decompressZstd,
 };
 
 /**
@@ -40,7 +34,8 @@ export async function decompress(
   const method = requireCompression(source.read(0, Math.min(source.size, SHOWN_BYTES)));
   // No array can be longer than MAX_LENGTH.
   const options = { limitBytes: Math.min(limitBytes, constants.MAX_LENGTH), onUnpacked };
-  return { method, ...(await DECODERS[method](source, options)) };
+  const decode = await DECODERS[method]();
+  return { method, ...(await decode(source, options)) };
 }
 
 /** For the methods that nobody packs large initrds with any more. */

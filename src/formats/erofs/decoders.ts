@@ -2,7 +2,6 @@ import { inflateRawSync, constants as zlib } from "node:zlib";
 import { FormatError } from "../../bytes/index.ts";
 import { decodeLz4Block } from "../compression/lz4-block.ts";
 import { decompressMicroLzma } from "../compression/lzma.ts";
-import { loadZstd, withMemory } from "../compression/zstd-library.ts";
 import type { AlgorithmName } from "./compressed-header.ts";
 import { MAX_PCLUSTER_DECODED_BYTES } from "./layout.ts";
 
@@ -24,6 +23,7 @@ export const BUILT_IN_DECODERS: ExtentDecoders = {
 
 /** All decoders; loading takes a moment, so images without Zstandard should do without. */
 export async function loadExtentDecoders(): Promise<ExtentDecoders> {
+  const { loadZstd, withMemory } = await import("../compression/zstd-library.ts");
   const library = await loadZstd();
   const { module, functions, stream } = library;
   const decodeZstd: ExtentDecoder = (input, size, partial) =>
