@@ -143,7 +143,7 @@ export function joinFirstStage(
 }
 
 /** The highest levels take six seconds for the generic set of drivers to save an eighth; this one takes 0.4 s. */
-const ZSTD_LEVEL = 9;
+const ZSTD_LEVEL = 8;
 
 function levelOf(compression: OutputMethod): { level?: number } {
   return compression === "zstd" ? { level: ZSTD_LEVEL } : {};
