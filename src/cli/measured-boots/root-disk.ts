@@ -20,7 +20,7 @@ export function writeRootDisk(root: string, path: string): RootDisk {
   if (!isFolder(root)) return writeWithImage(root, root, path);
   const image = `${path}.ext4`;
   try {
-    makeExt4(root, readHostTree(root, { wholeSystem: true }), image);
+    makeExt4(root, readHostTree(root), image);
     return writeWithImage(image, root, path);
   } finally {
     rmSync(image, { force: true });
