@@ -123,8 +123,9 @@ export function struct<const F extends Fields>(name: string, size: number, field
   }
   const write = (output: Uint8Array, offset: number, values: Partial<ValuesOf<F>>): void => {
     const view = new DataView(output.buffer, output.byteOffset + offset, size);
-    for (const [fieldName, value] of Object.entries(values)) {
+    for (const fieldName of Object.keys(values)) {
       const field = fields[fieldName];
+      const value = values[fieldName];
       if (field === undefined) throw new RangeError(`${name} has no field ${fieldName}`);
       if (value !== undefined) field.set(view, value);
     }

@@ -8,3 +8,7 @@ import { setFlagsFromString } from "node:v8";
 const OPTIMISE_AFTER_BYTES = 1_000_000;
 
 setFlagsFromString(`--interrupt-budget=${OPTIMISE_AFTER_BYTES}`);
+
+// The heap is small: what several threads would collect of it together takes longer to hand out than to collect, and
+// they are taken away from the work.
+setFlagsFromString("--no-parallel-scavenge");
