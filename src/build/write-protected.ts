@@ -4,7 +4,7 @@ import type { WrittenFile } from "../host/index.ts";
 import type { Workforce } from "./threads/index.ts";
 
 /** What one thread writes and hashes at once: whole blocks of any size. */
-const SLOT_BYTES = 4 << 20;
+const SLOT_BYTES = 1 << 20;
 /** For each thread one to work on, and one that waits. */
 const SLOTS_PER_THREAD = 2;
 

@@ -13,6 +13,9 @@ const MAX_THREADS = 8;
  */
 const ENOUGH_BYTES = 4 << 20;
 
+/** What threads work on is not made of objects: room for more of them would only be left untidied. */
+const YOUNG_OBJECTS_MB = 6;
+
 /** Does jobs (see Jobs), several at the same time where it has threads. */
 export interface Workforce {
   readonly threads: number;
@@ -118,7 +121,7 @@ class PoolWorker {
   busyBytes = 0;
 
   constructor(program: string, owner: { onAnswer(): void; onEnd(cause: unknown): void }) {
-    this.#worker = new Worker(program);
+    this.#worker = new Worker(program, { resourceLimits: { maxYoungGenerationSizeMb: YOUNG_OBJECTS_MB } });
     this.#worker.on("message", (answer: SentAnswer) => {
       const task = this.#tasks.get(answer.id);
       if (task === undefined) return;
