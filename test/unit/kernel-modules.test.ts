@@ -176,7 +176,9 @@ describe("database", () => {
     tree.remove("usr/lib/modules/6.12.1-test/kernel/lib/reed_solomon.ko");
     const database = await parseModuleDatabase(tree);
     expect(database.has("reed_solomon")).toBe(false);
-    expect(database.warnings).toEqual(["modules.dep names usr/lib/modules/6.12.1-test/kernel/lib/reed_solomon.ko, which is not there"]);
+    expect(database.warnings).toEqual([
+      "modules.dep names usr/lib/modules/6.12.1-test/kernel/lib/reed_solomon.ko, which is not there",
+    ]);
     expect(() => planModules(database, WANTED)).toThrow(/Cannot load reed_solomon.*dm_verity needs reed_solomon/);
   });
 });
