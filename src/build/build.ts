@@ -163,11 +163,8 @@ async function buildWith(means: CompressionMeans, inputs: BuildInputs, output: O
   const pack: typeof compress = (bytes, options) =>
     threads.run("pack", { bytes: sendable(bytes), ...options }, bytes.length);
   const program = inputs.firstStageProgram(architecture, imageLayout.needsNetwork === true);
-  const programWork = modulesWork.then(({ files }) =>
-    encodeSegment(programTree(program, files, inputs.shell?.bytes), compression, pack),
-  );
   // Of several things that are wrong, it is the initrd's fault that is told.
-  for (const work of [modulesWork, programWork]) work.catch(() => undefined);
+  modulesWork.catch(() => undefined);
   const [moduleWarnings, { initramfs, tree, warnings, nextStage }, initrdDigest] = await Promise.all([
     checkModuleConditions(moduleConditions(inputs, kernel.release), threads),
     initrdWork,
@@ -207,6 +204,9 @@ async function buildWith(means: CompressionMeans, inputs: BuildInputs, output: O
   const content = usr?.usr ?? imageTree.tree;
   const layout = layOutImage(content, profile, imageTree.layer?.whole);
   const compressed = await compressor?.compress(content, layout, kernelFacts);
+  // While this thread lays the image out, the others have nothing else to do.
+  const programWork = encodeSegment(programTree(program, files, inputs.shell?.bytes), compression, pack);
+  programWork.catch(() => undefined);
   const inputEntries: Manifest["inputs"] = {
     initrd: { sizeBytes: initrd.source.size, sha256: initrdDigest },
     ...(inputs.profile === undefined ? {} : { profile: fileEntry(inputs.profile.bytes) }),

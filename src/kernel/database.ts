@@ -47,7 +47,8 @@ export class ModuleDatabase {
   readonly #warnings: string[] = [];
   readonly #looked = new Map<ModuleEntry, boolean>();
   readonly #content: ModuleDatabaseContent;
-  readonly #aliases: readonly CompiledAlias[];
+  /** By the first character of what they are to match. */
+  readonly #aliases = new Map<string, readonly CompiledAlias[]>();
   readonly #direct = new Map<ByteString, readonly ByteString[]>();
 
   constructor(content: ModuleDatabaseContent) {
@@ -61,11 +62,6 @@ export class ModuleDatabase {
       else this.#warnings.push(`modules.dep names ${toText(entry.name)} twice: the first one counts`);
     }
     this.#modules = modules;
-    this.#aliases = content.aliases.map(({ pattern, module }) => {
-      const normalised = normaliseAlias(pattern);
-      const prefix = literalPrefix(normalised);
-      return { pattern: normalised, prefix, isLiteral: prefix === normalised, module };
-    });
   }
 
   /** What was strange so far, but does not keep the database from being used. */
@@ -151,9 +147,30 @@ export class ModuleDatabase {
     if (this.has(name) || this.isBuiltin(name)) return [name];
     const wanted = normaliseAlias(alias);
     const found = new Set<ByteString>();
-    for (const { pattern, prefix, isLiteral, module } of this.#aliases) {
+    for (const { pattern, prefix, isLiteral, module } of this.#aliasesFor(wanted.slice(0, 1))) {
       if (isLiteral ? pattern === wanted : wanted.startsWith(prefix) && fnmatch(pattern, wanted)) found.add(module);
     }
     return [...found].filter((module) => this.has(module) || this.isBuiltin(module));
   }
+
+  /** The patterns that something which begins so can match: of the ten thousands of a kernel, mostly few. */
+  #aliasesFor(first: string): readonly CompiledAlias[] {
+    const known = this.#aliases.get(first);
+    if (known !== undefined) return known;
+    const found = this.#content.aliases
+      .filter(({ pattern }) => beginsWith(pattern, first))
+      .map(({ pattern, module }) => {
+        const normalised = normaliseAlias(pattern);
+        const prefix = literalPrefix(normalised);
+        return { pattern: normalised, prefix, isLiteral: prefix === normalised, module };
+      });
+    this.#aliases.set(first, found);
+    return found;
+  }
+}
+
+/** Whether what the pattern matches can begin with this character of a normalised alias. */
+function beginsWith(pattern: ByteString, first: string): boolean {
+  const start = normaliseAlias(pattern.slice(0, 1));
+  return start === first || literalPrefix(start) === "";
 }

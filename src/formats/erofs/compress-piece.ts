@@ -1,4 +1,5 @@
 import { alignUp, type ByteSource, divideUp } from "../../bytes/index.ts";
+import { detectCompression } from "../compression/index.ts";
 
 /** Files are compressed in pieces of this size, each by itself, so that threads can share the work on a large one. */
 export const PIECE_BYTES = 4 << 20;
@@ -60,9 +61,11 @@ export interface PackedPiece extends Omit<CompressedPiece, "blocks"> {
 
 /** Cuts a piece of a file into extents and compresses those where that saves a block. */
 export function compressPiece(encoder: PieceEncoder, piece: Uint8Array, options: PieceOptions): PackedPiece {
-  const work = new PieceWork(piece, options);
   const { clusterBytes, blockBytes } = options;
   const mayInline = options.isLast && options.inlineTails;
+  // Modules mostly are, and half of an initrd is modules.
+  if (detectCompression(piece) !== undefined) return storedPiece(piece, blockBytes, mayInline);
+  const work = new PieceWork(piece, options);
   encoder.load(piece);
   while (work.offset < piece.length) {
     const run = encoder.encode(work.offset, clusterBytes);
@@ -75,6 +78,19 @@ export function compressPiece(encoder: PieceEncoder, piece: Uint8Array, options:
     else work.addStored(Math.min(alignUp(consumed, blockBytes), piece.length - work.offset), mayInline);
   }
   return work.result();
+}
+
+/** A piece that is not worth trying, as it is. */
+function storedPiece(piece: Uint8Array, blockBytes: number, mayInline: boolean): PackedPiece {
+  const rest = piece.length % blockBytes;
+  const tailBytes = mayInline && rest <= MAX_TAIL_BYTES ? rest : 0;
+  const count = divideUp(piece.length - tailBytes, blockBytes);
+  const extents = new Uint32Array(2 * count);
+  for (let block = 0; block < count; block++) {
+    extents[2 * block] = Math.min(blockBytes, piece.length - tailBytes - block * blockBytes);
+  }
+  const tail = tailBytes === 0 ? undefined : { decodedBytes: tailBytes, encoded: undefined };
+  return { extents, blocks: undefined, tail };
 }
 
 class PieceWork {
