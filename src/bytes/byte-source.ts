@@ -9,6 +9,8 @@ export interface ByteSource {
    * @throws FormatError when the range does not lie inside the source.
    */
   read(offset: number, length: number): Uint8Array;
+  /** Like `read`, into memory of the caller's. Sources have it that would need new memory each time. */
+  readInto?(offset: number, bytes: Uint8Array): void;
 }
 
 /** A writer of bytes in order, from first to last. */

@@ -36,3 +36,19 @@ test("pieces one after the other are all of it", () => {
   }
   expect(Buffer.compare(Buffer.concat(pieces), bytes.subarray(7))).toBe(0);
 });
+
+test("views that may pass share one memory, and others do not", () => {
+  const reading = {
+    size: bytes.length,
+    read: (offset: number, length: number) => bytes.slice(offset, offset + length),
+    readInto: (offset: number, into: Uint8Array) => into.set(bytes.subarray(offset, offset + into.length)),
+  };
+  for (const hasPassingViews of [true, false]) {
+    const buffered = new BufferedSource(reading, { hasPassingViews });
+    const first = buffered.read(0, 8);
+    const second = buffered.read(PIECE, PIECE);
+    expect(Buffer.compare(second, bytes.subarray(PIECE, 2 * PIECE))).toBe(0);
+    expect(first.buffer === second.buffer).toBe(hasPassingViews);
+    expect(Buffer.compare(buffered.read(5, 2 * PIECE), bytes.subarray(5, 5 + 2 * PIECE))).toBe(0);
+  }
+});

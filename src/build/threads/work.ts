@@ -69,12 +69,17 @@ function* chunksOfFile({ descriptor, offset, length }: FileRange): Generator<Uin
 }
 
 function sourceOfRange({ descriptor, offset: start, length: size }: FileRange): ByteSource {
+  const readInto = (offset: number, bytes: Uint8Array): void => {
+    checkRange({ size }, offset, bytes.length, "input");
+    fill(bytes, descriptor, start + offset);
+  };
   return {
     size,
+    readInto,
     read(offset, length) {
       checkRange({ size }, offset, length, "input");
       const bytes = new Uint8Array(length);
-      fill(bytes, descriptor, start + offset);
+      readInto(offset, bytes);
       return bytes;
     },
   };

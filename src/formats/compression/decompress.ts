@@ -18,6 +18,9 @@ const DECODERS: Readonly<Record<CompressionMethod, () => Promise<Decoder>>> = {
   zstd: async () => (await import("./zstd.ts")).decompressZstd,
 };
 
+/** Their decoders are done with what they have read when they read on; others still hold it. */
+const COPIED_AT_ONCE: readonly CompressionMethod[] = ["zstd", "lz4"];
+
 /**
  * Decompresses the one stream that `input` starts with and says how many bytes of the input it took; the method is told
  * by its magic, as in the kernel. The output holds at most `limitBytes` (default: DEFAULT_LIMIT_BYTES) and stands in
@@ -30,8 +33,9 @@ export async function decompress(
   input: Uint8Array | ByteSource,
   { limitBytes = DEFAULT_LIMIT_BYTES, onUnpacked }: Partial<OutputOptions> = {},
 ): Promise<Decompressed> {
-  const source = new BufferedSource(sourceOf(input));
-  const method = requireCompression(source.read(0, Math.min(source.size, SHOWN_BYTES)));
+  const whole = sourceOf(input);
+  const method = requireCompression(whole.read(0, Math.min(whole.size, SHOWN_BYTES)));
+  const source = new BufferedSource(whole, { hasPassingViews: COPIED_AT_ONCE.includes(method) });
   // No array can be longer than MAX_LENGTH.
   const options = { limitBytes: Math.min(limitBytes, constants.MAX_LENGTH), onUnpacked };
   const decode = await DECODERS[method]();
