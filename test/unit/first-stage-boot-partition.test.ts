@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import { MemorySink } from "../../src/bytes/index.ts";
 import { planFat } from "../../src/formats/fat/index.ts";
 import { regularFile, Tree } from "../../src/tree/index.ts";
+import { FAT32_BYTES } from "../support/fat-trees.ts";
 import type { ErrnoName } from "../support/simulated-kernel/index.ts";
 import { failEachCall, failureOf, goodBoot } from "./first-stage/faults.ts";
 import { BLOCK } from "./first-stage/image.ts";
@@ -186,12 +187,13 @@ describe("an image on a boot partition", () => {
   });
 
   /** A FAT volume with the image, and where that begins. */
-  function fatVolume(): { readonly content: Buffer; readonly physical: number } {
+  function fatVolume(sizeBytes: number): { readonly content: Buffer; readonly physical: number } {
     const tree = new Tree();
-    tree.setWithParents("other", regularFile(new Uint8Array(5000)));
+    // So that the image's clusters are on both sides of a block of the table.
+    tree.setWithParents("other", regularFile(new Uint8Array(sizeBytes === FAT32_BYTES ? 600_000 : 5000)));
     tree.setWithParents(FILE.slice(1), regularFile(image));
     const sink = new MemorySink();
-    planFat(tree, { sizeBytes: 16 << 20, volumeId: 0x1a2b3c4d, label: "BOOT PART" }).emit(sink);
+    planFat(tree, { sizeBytes, volumeId: 0x1a2b3c4d, label: "BOOT PART" }).emit(sink);
     const content = Buffer.from(sink.bytes());
     return { content, physical: content.indexOf(image.subarray(0, 512)) };
   }
@@ -206,44 +208,77 @@ describe("an image on a boot partition", () => {
       }),
   });
 
-  test("on FAT is found in the table of clusters", () => {
-    const volume = fatVolume();
+  const FAT_TYPES = [
+    ["FAT16", 16 << 20],
+    ["FAT32", FAT32_BYTES],
+  ] as const;
+
+  test.each(FAT_TYPES)("on %s is found in the table of clusters", (_, sizeBytes) => {
+    const volume = fatVolume(sizeBytes);
     expect(logOf(expectBoot(fatStory(volume))).join("\n")).toMatch(/in 1 piece/);
     expectBoot(fatStory(volume, "label=BOOT\\x20PART"));
   });
 
-  test("on FAT is put together from its pieces", () => {
-    const volume = fatVolume();
+  test.each(FAT_TYPES)("on %s is put together from its pieces", (_, sizeBytes) => {
+    const volume = fatVolume(sizeBytes);
     moveCluster(volume, image.length / 2);
     expect(logOf(expectBoot(fatStory(volume))).join("\n")).toMatch(/in 3 pieces/);
   });
 
-  test("on FAT whose chain ends too soon is read through its file system", () => {
-    const volume = fatVolume();
+  test("on FAT32 is put together where its entries are in two blocks of the table", () => {
+    const { content, physical } = fatVolume(FAT32_BYTES);
+    const { table, first, entryBytes, clusterBytes } = geometryOf({ content, physical });
+    const inTable = (cluster: number): number => table + cluster * entryBytes;
+    const boundary = first + (Math.ceil(inTable(first) / BLOCK) * BLOCK - inTable(first)) / entryBytes;
+    expect((boundary - first) * clusterBytes).toBeLessThan(image.length);
+    for (const cluster of [boundary - 1, boundary, boundary + 1]) {
+      const volume = { content: Buffer.from(content), physical };
+      moveCluster(volume, (cluster - first) * clusterBytes);
+      expect(logOf(expectBoot(fatStory(volume))).join("\n"), `cluster ${cluster}`).toMatch(/in 3 pieces/);
+    }
+  });
+
+  test.each(FAT_TYPES)("on %s whose chain ends too soon is read through its file system", (_, sizeBytes) => {
+    const volume = fatVolume(sizeBytes);
     moveCluster(volume, image.length / 2, 0);
     expect(logOf(expectBoot(fatStory(volume))).join("\n")).toMatch(/does not stand on its device as it is/);
   });
 });
 
-/**
- * Moves the cluster at a byte of the file that begins at `physical` to the end of the volume, where nothing is (FAT16).
- * @param next what its entry says then; by default the cluster that followed before
- */
-function moveCluster(volume: { content: Buffer; physical: number }, byte: number, next?: number): void {
-  const { content, physical } = volume;
+interface FatVolume {
+  readonly content: Buffer;
+  /** Where the file begins. */
+  readonly physical: number;
+}
+
+/** What the boot sector says (see the FAT specification), and the file's first cluster. */
+function geometryOf({ content, physical }: FatVolume) {
   const sectorBytes = content.readUInt16LE(11);
   const clusterBytes = sectorBytes * content.readUInt8(13);
   const table = sectorBytes * content.readUInt16LE(14);
-  const dataStart =
-    table + sectorBytes * content.readUInt16LE(22) * content.readUInt8(16) + 32 * content.readUInt16LE(17);
-  const index = Math.floor(byte / clusterBytes);
+  const short = content.readUInt16LE(22);
+  const tableSectors = short === 0 ? content.readUInt32LE(36) : short;
+  const dataStart = table + sectorBytes * tableSectors * content.readUInt8(16) + 32 * content.readUInt16LE(17);
   const first = (physical - dataStart) / clusterBytes + 2;
+  return { clusterBytes, table, dataStart, first, entryBytes: short === 0 ? 4 : 2 };
+}
+
+/**
+ * Moves the cluster at a byte of the file to the end of the volume, where nothing is.
+ * @param next what its entry says then; by default the cluster that followed before
+ */
+function moveCluster(volume: FatVolume, byte: number, next?: number): void {
+  const { content } = volume;
+  const { clusterBytes, table, dataStart, first, entryBytes } = geometryOf(volume);
+  const index = Math.floor(byte / clusterBytes);
   const last = Math.floor((content.length - dataStart) / clusterBytes) + 1;
   const placeOf = (cluster: number): number => dataStart + (cluster - 2) * clusterBytes;
+  const setNext = (cluster: number, value: number) =>
+    content.writeUIntLE(value, table + entryBytes * cluster, entryBytes);
   content.copy(content, placeOf(last), placeOf(first + index), placeOf(first + index + 1));
   content.fill(0, placeOf(first + index), placeOf(first + index + 1));
-  content.writeUInt16LE(last, table + 2 * (first + index - 1));
-  content.writeUInt16LE(next ?? first + index + 1, table + 2 * last);
+  setNext(first + index - 1, last);
+  setNext(last, next ?? first + index + 1);
 }
 
 describe("each system call of a boot from a boot partition fails once", () => {
