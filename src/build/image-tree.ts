@@ -13,9 +13,9 @@ import {
   transformTree,
 } from "../transform/index.ts";
 import type { Tree } from "../tree/index.ts";
-import type { InputFile } from "./build.ts";
 import type { BuildConfig } from "./config.ts";
 import { type ModuleTreatment, treatModule } from "./first-stage.ts";
+import type { InputFile } from "./inputs.ts";
 import { baseAt, outlineOf } from "./layer.ts";
 import type { Manifest } from "./manifest.ts";
 import type { ProgressListener } from "./progress.ts";
@@ -64,7 +64,7 @@ export interface ImageTree {
 const STAGE = "changing the image's tree";
 
 /** The settings that decide what becomes of the tree. */
-interface TreeSettings {
+export interface TreeSettings {
   readonly image: BuildConfig["image"];
   readonly modules: ModuleTreatment;
   /** What the layout can lay the image over. */

@@ -3,6 +3,7 @@ export * from "./config.ts";
 export * from "./first-stage.ts";
 export * from "./generation.ts";
 export * from "./image-tree.ts";
+export * from "./inputs.ts";
 export * from "./manifest.ts";
 export { detectNextStage } from "./next-stage.ts";
 export * from "./progress.ts";

@@ -1,16 +1,15 @@
-import type { Explanation, ImageFacts, NextStage } from "../plan/index.ts";
-import type { BuildInputs } from "./build.ts";
+import type { Explanation, ImageFacts } from "../plan/index.ts";
 import { fileEntry } from "./file-entry.ts";
+import type { GatheredParts } from "./gather.ts";
 import type { ImageTree } from "./image-tree.ts";
 import type { Manifest } from "./manifest.ts";
+import type { BuildRequest } from "./request.ts";
 
 /** What a generation's manifest is made of. */
 export interface ManifestFacts {
-  readonly inputs: BuildInputs;
-  readonly kernel: { readonly release: string; readonly machine: string };
-  readonly layout: Manifest["layout"];
+  readonly request: BuildRequest;
+  readonly parts: GatheredParts;
   readonly place: Manifest["place"];
-  readonly nextStage: NextStage;
   readonly image: ImageFacts;
   readonly imageTree: ImageTree;
   readonly files: Manifest["files"];
@@ -20,16 +19,17 @@ export interface ManifestFacts {
 }
 
 /** What belongs to a generation, and what it was made from: the manifest that is kept with it. */
-export function manifestOf({ inputs, kernel, image, imageTree, ...facts }: ManifestFacts): Omit<Manifest, "version"> {
+export function manifestOf({ request, parts, image, imageTree, ...facts }: ManifestFacts): Omit<Manifest, "version"> {
   const { rootHash, salt, dataBlocks, dataPartition, hashPartition, dataOffsetBytes, hashOffsetBytes } = image;
   const { base, transformations } = imageTree;
+  const { inputs, kernel, layout } = request;
   return {
     generator: inputs.generator,
     kernel: { release: kernel.release, architecture: kernel.machine },
     commandLine: inputs.config.boot["command-line"],
-    layout: facts.layout,
+    layout: layout.name,
     place: facts.place,
-    nextStage: facts.nextStage,
+    nextStage: parts.nextStage,
     image: {
       ...{ rootHash, salt, dataBlocks, dataPartition, hashPartition, dataOffsetBytes, hashOffsetBytes },
       ...(base === undefined ? {} : { base }),

@@ -4,9 +4,9 @@ import { DEFAULT_LIMIT_BYTES } from "../formats/compression/index.ts";
 import { inFile } from "../host/index.ts";
 import { type ModuleChecks, type ModuleKeyring, readModuleChecks } from "../kernel/index.ts";
 import type { Certificate, Signer } from "../keys/index.ts";
-import type { InputFile } from "./build.ts";
 import type { BuildConfig } from "./config.ts";
 import type { ModuleTreatment } from "./first-stage.ts";
+import type { InputFile } from "./inputs.ts";
 import { sendable, type Workforce } from "./threads/index.ts";
 
 /** How modules are treated as the settings say; the signer is needed for re-signing only. */

@@ -2,7 +2,7 @@ import { UsageError } from "../bytes/index.ts";
 import { EM_X86_64 } from "../formats/elf-module/index.ts";
 import { parseProgram } from "../formats/elf-program/index.ts";
 import { inFile } from "../host/index.ts";
-import type { InputFile } from "./build.ts";
+import type { InputFile } from "./inputs.ts";
 import type { UkiInputs } from "./uki.ts";
 
 /**

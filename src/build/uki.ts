@@ -5,7 +5,7 @@ import { inFile } from "../host/index.ts";
 import type { PolicyKey } from "../keys/index.ts";
 import type { Tree } from "../tree/index.ts";
 import { assembleUki, findOsRelease, readStub, type UkiOptions, type UkiProfile } from "../uki/index.ts";
-import type { InputFile } from "./build.ts";
+import type { InputFile } from "./inputs.ts";
 
 /** A variant of the image: what is given replaces what the image has. */
 export interface UkiProfileInputs {

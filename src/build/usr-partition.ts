@@ -4,7 +4,7 @@ import { readDdi } from "../formats/ddi/index.ts";
 import { openErofs } from "../formats/erofs/index.ts";
 import type { VerifiedPartition } from "../plan/index.ts";
 import type { Tree } from "../tree/index.ts";
-import type { InputSource } from "./build.ts";
+import type { InputSource } from "./inputs.ts";
 
 const EROFS = "erofs";
 

@@ -22,7 +22,7 @@ export interface CompressionMeans {
   readonly progress: ProgressListener;
 }
 
-type CompressedImage = { readonly files?: Pick<ErofsOptions, "planFile" | "compression"> };
+export type CompressedImage = { readonly files?: Pick<ErofsOptions, "planFile" | "compression"> };
 
 /** Compresses the files of one image, which is not known completely when that begins. */
 export interface ImageCompressor {
