@@ -1,7 +1,7 @@
 import { fromText } from "../bytes/index.ts";
 import type { LaidOver } from "../plan/index.ts";
 import type { Tree } from "../tree/index.ts";
-import type { CompressedImage, KernelFacts } from "./compress/index.ts";
+import { type CompressedImage, type KernelFacts, requireAttributes } from "./compress/index.ts";
 import { chosenModule, type GatheredParts } from "./gather.ts";
 import { type ImageLayout, layOutImage } from "./image-layout.ts";
 import { type ImageInputs, type ImageTree, prepareImageTree } from "./image-tree.ts";
@@ -31,12 +31,13 @@ export async function prepareContent(
   { tree: initrdTree, nextStage, chosen }: GatheredParts,
   means: BuildMeans,
 ): Promise<ImageContent> {
+  const kernelFacts = { release: kernel.release, erofsModule: chosenModule(chosen, "erofs") };
   const given = await withFinalBase(inputs, layout.laidOver);
   const imageTree = await prepareImageTree(initrdTree, fromText(nextStage.init), treeSettings, given, means);
   const usr = layout.designator === "usr" ? takeUsr(imageTree.tree) : undefined;
   const tree = usr?.usr ?? imageTree.tree;
   const imageLayout = layOutImage(tree, profile, imageTree.layer?.whole);
-  const kernelFacts = { release: kernel.release, erofsModule: chosenModule(chosen, "erofs") };
+  if (imageTree.layer !== undefined) requireAttributes(kernelFacts);
   return {
     ...{ imageTree, usr, tree, kernelFacts },
     layout: imageLayout,

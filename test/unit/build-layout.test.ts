@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { requireChunks } from "../../src/build/compress/index.ts";
+import { requireAttributes, requireChunks } from "../../src/build/compress/index.ts";
 import { layOutImage } from "../../src/build/image-layout.ts";
 import { UsageError } from "../../src/bytes/index.ts";
 import { regularFile, Tree } from "../../src/tree/index.ts";
@@ -53,4 +53,17 @@ test.each([
   if (!isRefused) return ask();
   expect(ask).toThrow(UsageError);
   expect(ask).toThrow(/from 5\.15 on/);
+});
+
+test.each([
+  ["bogus xattr ibody @ nid %llu", false],
+  ["another erofs", true],
+  [undefined, false],
+])("attributes, and an erofs module that says %j", (text, isRefused) => {
+  const erofsModule = text === undefined ? undefined : Buffer.from(text);
+  const ask = (): void => requireAttributes({ release: "6.12.0", erofsModule });
+  if (!isRefused) return ask();
+  expect(ask).toThrow(
+    /^Cannot lay an image over .usr with kernel 6.12.0: its erofs module lacks CONFIG_EROFS_FS_XATTR/,
+  );
 });

@@ -57,6 +57,18 @@ export function requireChunks({ hasChunks }: Pick<ErofsPlan, "hasChunks">, { rel
   );
 }
 
+/** What erofs says of damaged attributes: in all versions, and only with CONFIG_EROFS_FS_XATTR. */
+const ATTRIBUTES_MESSAGE = "bogus xattr ibody";
+
+/** @throws UsageError when the kernel is known to pass over the attributes by which overlayfs tells what hides what. */
+export function requireAttributes({ release, erofsModule }: KernelFacts): void {
+  if (erofsModule === undefined || Buffer.from(erofsModule).includes(ATTRIBUTES_MESSAGE)) return;
+  throw new UsageError(
+    `Cannot lay an image over /usr with kernel ${release}: its erofs module lacks CONFIG_EROFS_FS_XATTR`,
+    { hint: "leave out image.against (--against), or use another kernel" },
+  );
+}
+
 /** A release that does not begin with a version is nothing to refuse by. */
 function isAtLeast(release: string, [major, minor]: readonly [number, number]): boolean {
   const found = /^(\d+)\.(\d+)/.exec(release);
