@@ -5,18 +5,12 @@ import { gatherParts } from "./gather.ts";
 import { GENERATION_FILES } from "./generation.ts";
 import { writeImageFile } from "./image-file.ts";
 import type { BuildInputs } from "./inputs.ts";
-import { packProgram, writeLoadedFiles } from "./loaded-files.ts";
-import { encodeManifest, type Manifest } from "./manifest.ts";
+import { type BuildResult, packProgram, writeLoadedFiles } from "./loaded-files.ts";
+import { encodeManifest } from "./manifest.ts";
 import type { BuildMeans } from "./means.ts";
 import type { ProgressListener } from "./progress.ts";
 import { type BuildRequest, checkRequest } from "./request.ts";
 import { type Workforce, withThreads } from "./threads/index.ts";
-
-/** A generation that was written. */
-export interface BuildResult {
-  readonly manifest: Omit<Manifest, "version">;
-  readonly warnings: readonly string[];
-}
 
 /**
  * Makes a generation and writes its files to `output`, without putting the folder in its place.

@@ -4,6 +4,7 @@ export * from "./first-stage.ts";
 export * from "./generation.ts";
 export * from "./image-tree.ts";
 export * from "./inputs.ts";
+export type { BuildResult } from "./loaded-files.ts";
 export * from "./manifest.ts";
 export { detectNextStage } from "./next-stage.ts";
 export * from "./progress.ts";

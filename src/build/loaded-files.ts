@@ -39,8 +39,8 @@ function packTree(tree: Tree, { compression }: { readonly compression: OutputMet
   );
 }
 
-/** A generation's files besides the image. */
-export interface LoadedFiles {
+/** A generation that was written. */
+export interface BuildResult {
   readonly manifest: Omit<Manifest, "version">;
   readonly warnings: readonly string[];
 }
@@ -55,7 +55,7 @@ export async function writeLoadedFiles(
     readonly program: Promise<Uint8Array>;
   },
   { threads, progress, output }: BuildMeans,
-): Promise<LoadedFiles> {
+): Promise<BuildResult> {
   const { inputs, layout } = request;
   const { content, image } = made;
   const { facts, file } = image;
